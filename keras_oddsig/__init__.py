@@ -1,0 +1,87 @@
+"""Deep networks of odd, saturating activations, trainable without normalization layers.
+
+Names are imported when they are first used, so that `keras_oddsig.solver` needs no
+deep-learning backend. The classes register themselves with Keras as soon as both packages
+are imported, in either order.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from keras_oddsig import _registration
+
+if TYPE_CHECKING:
+    from keras_oddsig import activations, initializers, solver
+    from keras_oddsig.activations import (
+        Algebraic,
+        Arctan,
+        BipolarSigmoid,
+        Erf,
+        Gudermannian,
+        Langevin,
+        OddSigmoid,
+        Softsign,
+        Tanh,
+        get,
+    )
+    from keras_oddsig.initializers import OddSigmoidInit, OddSigmoidOrthogonal
+    from keras_oddsig.solver import (
+        NotOddSigmoidError,
+        OrthogonalGain,
+        Profile,
+        SpreadProfile,
+        fixed_point,
+        negative_rate,
+        noise_scale,
+        orthogonal_gain,
+        orthogonal_spread,
+        profile_of,
+        propagate,
+        spread,
+        stationary_spread,
+        surrogate_noise_scale,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Algebraic",
+    "Arctan",
+    "BipolarSigmoid",
+    "Erf",
+    "Gudermannian",
+    "Langevin",
+    "NotOddSigmoidError",
+    "OddSigmoid",
+    "OddSigmoidInit",
+    "OddSigmoidOrthogonal",
+    "OrthogonalGain",
+    "Profile",
+    "Softsign",
+    "SpreadProfile",
+    "Tanh",
+    "activations",
+    "fixed_point",
+    "get",
+    "initializers",
+    "negative_rate",
+    "noise_scale",
+    "orthogonal_gain",
+    "orthogonal_spread",
+    "profile_of",
+    "propagate",
+    "solver",
+    "spread",
+    "stationary_spread",
+    "surrogate_noise_scale",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return _registration.load(name, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+_registration.install()

@@ -1,0 +1,75 @@
+"""Loads the package's modules on demand, and registers its classes with Keras in time.
+
+`keras_oddsig.solver` must cost no backend, so importing the package may not import Keras.
+A saved model, on the other hand, must load once both are imported, in whichever order.
+Hence: if Keras is there, the classes register now; if not, when Keras is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+# In the order of their cost: only the first needs no backend.
+_MODULES = ("solver", "activations", "initializers")
+
+
+def load(name: str, public: Sequence[str]) -> Any:
+    """The package's attribute `name`, for a module-level `__getattr__`."""
+    if name in _MODULES:
+        return importlib.import_module(f"keras_oddsig.{name}")
+    if name in public:
+        for module_name in _MODULES:
+            module = importlib.import_module(f"keras_oddsig.{module_name}")
+            if name in module.__all__:
+                return getattr(module, name)
+    raise AttributeError(f"module 'keras_oddsig' has no attribute {name!r}")
+
+
+def register() -> None:
+    """Registers the package's classes with Keras, which importing them does."""
+    for module in _MODULES:
+        importlib.import_module(f"keras_oddsig.{module}")
+
+
+class _AfterKeras(MetaPathFinder, Loader):
+    """Calls `register` once `import keras` has run; changes nothing else about it."""
+
+    def __init__(self) -> None:
+        self._inner: Loader | None = None
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("keras")
+        if spec is not None and spec.loader is not None:
+            self._inner, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        assert self._inner is not None
+        return self._inner.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert self._inner is not None and module.__spec__ is not None
+        # Keras, and who looks at it, must find its own loader, not this one.
+        module.__spec__.loader = module.__loader__ = self._inner
+        self._inner.exec_module(module)
+        register()
+
+
+def install() -> None:
+    """Registers now if Keras is imported, or else as soon as it is."""
+    if "keras" in sys.modules:
+        register()
+    else:
+        sys.meta_path.insert(0, _AfterKeras())

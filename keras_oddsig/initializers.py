@@ -1,0 +1,478 @@
+"""Kernel initializers that know the activation that follows and the depth of the network.
+
+Both draw a kernel of `m` inputs and `n` outputs whose gain is the activation's critical
+gain `omega = 1 / f'(0)`: `OddSigmoidInit` an identity pattern plus noise,
+`OddSigmoidOrthogonal` a random rotation, slightly above that gain.
+
+References: as in `keras_oddsig.solver`, which computes the scales.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import random
+import warnings
+from typing import Any, Final, Literal, get_args
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_oddsig import activations, solver
+from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.solver import OrthogonalGain
+
+__all__ = ["OddSigmoidInit", "OddSigmoidOrthogonal"]
+
+_PACKAGE: Final = "keras_oddsig"
+
+Noise = Literal["normal", "truncated_normal", "uniform", "rademacher"]
+Rotation = Literal["hartley", "haar"]
+
+
+class _KernelInitializer(keras.initializers.Initializer):
+    """What the two initializers share: their arguments, their seeds, a kernel's axes."""
+
+    def __init__(
+        self,
+        activation: Any,
+        depth: int,
+        input_axes: Any,
+        output_axes: Any,
+        seed: Any,
+    ) -> None:
+        solver._integer("depth", depth, at_least=1)
+        # A name of its own, so that Keras's numbering of the user's layers is left alone.
+        self.activation: OddSigmoid = activations._make(activation, name="activation")
+        self._identifier = activation
+        self.depth = int(depth)
+        self.input_axes = _axes("input_axes", input_axes)
+        self.output_axes = _axes("output_axes", output_axes)
+        if (self.input_axes is None) != (self.output_axes is None):
+            raise ValueError(
+                "`input_axes` and `output_axes` must be given together. "
+                f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}"
+            )
+        self.seed = _seed(seed)
+        self._shapes_drawn: set[tuple[int, ...]] = set()
+        self._warned = False
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        """Draws a kernel.
+
+        Args:
+            shape: `(m, n)`: `m` inputs, `n` outputs.
+            dtype: A floating dtype; `keras.config.floatx()` by default.
+
+        Returns:
+            A tensor of that shape and dtype.
+
+        Raises:
+            ValueError: If the shape is not that of a dense kernel, or the dtype is not
+                floating.
+        """
+        dtype = keras.backend.standardize_dtype(dtype or keras.config.floatx())
+        if not keras.backend.is_float_dtype(dtype):
+            raise ValueError(f"`dtype` must be a floating dtype. Received: dtype={dtype}")
+        shape = tuple(shape)
+        inputs_last = self._inputs_last(shape)
+        m, n = reversed(shape) if inputs_last else shape
+        # Half precision is too coarse to draw in: the statistics are those of float32.
+        drawn_in = dtype if dtype == "float64" else "float32"
+        kernel = self._draw(m, n, drawn_in, self._next_seed(shape))
+        return ops.cast(ops.transpose(kernel) if inputs_last else kernel, dtype)
+
+    def _draw(self, m: int, n: int, dtype: str, seed: Any) -> Any:
+        """A kernel of shape (m, n)."""
+        raise NotImplementedError
+
+    def _inputs_last(self, shape: tuple[int, ...]) -> bool:
+        """Whether a matrix has its inputs in the second axis; checks the shape."""
+        if len(shape) != 2 or min(shape) < 1:
+            raise ValueError(
+                "`shape` must be that of a dense kernel, (inputs, outputs), both positive. "
+                f"Received: shape={shape}"
+            )
+        if self.input_axes is None or self.output_axes is None:
+            return False
+        axes = [axis + 2 if axis < 0 else axis for axis in self.input_axes + self.output_axes]
+        if sorted(axes) != [0, 1] or len(self.input_axes) != 1:
+            raise ValueError(
+                "`input_axes` and `output_axes` must name one axis each of a two-dimensional "
+                f"kernel. Received: input_axes={self.input_axes}, "
+                f"output_axes={self.output_axes} for shape={shape}"
+            )
+        return axes == [1, 0]
+
+    def _next_seed(self, shape: tuple[int, ...]) -> Any:
+        """What `keras.random` takes as `seed` for this call."""
+        if self.seed is None:
+            # Python's generator, not Keras's global one, which a traced function may not
+            # use; `keras.utils.set_random_seed` sets both.
+            return random.getrandbits(32)
+        if isinstance(self.seed, int):
+            self._warn_of_repetition(shape)
+            return self.seed
+        return _advance(self.seed)
+
+    def _warn_of_repetition(self, shape: tuple[int, ...]) -> None:
+        if self._warned or _is_tracing():
+            return
+        if shape in self._shapes_drawn:
+            self._warned = True
+            warnings.warn(
+                f"{type(self).__name__}(seed={self.seed}) has created a second kernel of shape "
+                f"{shape}, equal to the first: an integer seed gives the same values at each "
+                "call, and layers of equal noise void the theory. Use seed=None with "
+                "keras.utils.set_random_seed, or a keras.random.SeedGenerator.",
+                stacklevel=4,
+            )
+        self._shapes_drawn.add(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        seed = self.seed
+        if isinstance(seed, keras.random.SeedGenerator):
+            seed = keras.saving.serialize_keras_object(seed)
+        return {
+            "activation": (
+                self._identifier
+                if isinstance(self._identifier, str)
+                else keras.saving.serialize_keras_object(self.activation)
+            ),
+            "depth": self.depth,
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+            "seed": seed,
+        }
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class OddSigmoidInit(_KernelInitializer):
+    """Identity pattern plus noise, scaled for the activation and the depth.
+
+    The kernel of `m` inputs and `n` outputs is
+
+        W = omega * (D + kappa / sqrt(L) * Z / sqrt(m)),
+
+    where `omega = 1 / f'(0)` is the activation's critical gain, `D` the rectangular
+    identity (`D[i, j] = 1` where `i = j mod m`: each output copies one input), `L` the
+    depth and `Z` standardized noise. `kappa` is set so that at layer `L` the fraction
+    `negative_rate` of the activations has changed its sign: the signal is mixed, and not
+    yet forgotten.
+
+    Unlike Keras's own initializers, one instance without a seed gives each layer its own
+    kernel: write `init = OddSigmoidInit(...)` once and pass it to all of them.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_oddsig as ko
+    >>> init = ko.OddSigmoidInit("tanh", depth=100)
+    >>> hidden = [keras.layers.Dense(32, "tanh", kernel_initializer=init) for _ in range(100)]
+    >>> model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10)])
+
+    Args:
+        activation: The activation that follows the kernel: anything `keras_oddsig.get`
+            takes. It scales the kernel; it is not applied.
+        depth: How many layers of this kind the signal crosses, at least 1.
+        negative_rate: `p`, with `0 < p < 0.5`: the fraction of activations at layer
+            `depth` whose sign differs from that of inputs of one sign.
+        noise: The distribution of `Z`: `"normal"`, `"truncated_normal"` (at two standard
+            deviations), `"uniform"` or `"rademacher"` (two values), all of mean 0 and
+            standard deviation 1.
+        noise_scale: If given, used in place of `kappa / sqrt(L)`, at least 0. Then
+            `negative_rate` has no effect.
+        input_axes: The axes of the kernel that hold its inputs, with `output_axes`. By
+            default the kernel's shape is `(inputs, outputs)`.
+        output_axes: The axes of the kernel that hold its outputs.
+        seed: `None` draws new values at each call, reproducibly after
+            `keras.utils.set_random_seed`. An integer in `[0, 2**32)` gives the same values
+            at each call, with one warning when that makes two kernels equal. A
+            `keras.random.SeedGenerator` gives new, reproducible values at each call.
+
+    Raises:
+        NotOddSigmoidError: If `activation` is a function outside the class.
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is outside its range, or (at the call) the shape is not
+            two-dimensional.
+
+    Reference:
+
+    - [Lee, Choi, Kim, 2025](https://arxiv.org/abs/2509.23085): the kernel. Its noise is
+      divided by `sqrt(m)`, as in the papers' text; their published code divides by the
+      square root of the number of outputs.
+    - `kappa`: `keras_oddsig.solver.noise_scale`, this project's calibration.
+    """
+
+    def __init__(
+        self,
+        activation: Any = "tanh",
+        depth: int = 100,
+        negative_rate: float = 0.3,
+        noise: Noise = "normal",
+        noise_scale: float | None = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+        seed: Any = None,
+    ) -> None:
+        solver._real("negative_rate", negative_rate, above=0, below=0.5)
+        _one_of("noise", noise, get_args(Noise))
+        if noise_scale is not None:
+            solver._real("noise_scale", noise_scale, at_least=0)
+        super().__init__(activation, depth, input_axes, output_axes, seed)
+        self.negative_rate = float(negative_rate)
+        self.noise = noise
+        self.noise_scale = None if noise_scale is None else float(noise_scale)
+
+    def _draw(self, m: int, n: int, dtype: str, seed: Any) -> Any:
+        omega = self.activation.profile.critical_gain
+        relative = self.noise_scale
+        if relative is None:
+            relative = solver.noise_scale(self.depth, self.negative_rate)
+        noise = _draw_noise(self.noise, (m, n), omega * relative / math.sqrt(m), dtype, seed)
+        # D has one entry in each column: add omega there, in place of adding a matrix.
+        column = np.arange(n)
+        diagonal = (column % m) * n + column
+        flat = ops.reshape(noise, (-1,))
+        raised = ops.take(flat, diagonal) + omega
+        return ops.reshape(ops.scatter_update(flat, diagonal[:, None], raised), (m, n))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "negative_rate": self.negative_rate,
+            "noise": self.noise,
+            "noise_scale": self.noise_scale,
+        }
+
+
+@keras.saving.register_keras_serializable(package=_PACKAGE)
+class OddSigmoidOrthogonal(_KernelInitializer):
+    """A random rotation, at the gain that the activation and the depth allow.
+
+    The kernel of `m` inputs and `n` outputs is `W = g * omega * Q`, where
+    `omega = 1 / f'(0)` is the activation's critical gain and `Q` a random semi-orthogonal
+    matrix times `max(1, sqrt(n / m))`, which keeps the variance per unit. The gain `g`,
+    slightly above 1, is the largest at which a squared gradient grows by at most a factor
+    e over `depth` layers.
+
+    One instance without a seed gives each layer its own kernel, as for `OddSigmoidInit`.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_oddsig as ko
+    >>> init = ko.OddSigmoidOrthogonal("erf", depth=50)
+    >>> print(f"{init.operating_point.gain:.2f} {init.operating_point.spread:.2f}")
+    1.14 0.39
+    >>> layer = keras.layers.Dense(32, ko.Erf(), kernel_initializer=init)
+
+    Args:
+        activation: The activation that follows the kernel: anything `keras_oddsig.get`
+            takes. It scales the kernel; it is not applied.
+        depth: How many layers of this kind the signal crosses, at least 1.
+        gain: `g > 0`, relative to the critical gain; by default the solver's choice for
+            `depth`, which has no effect otherwise.
+        rotation: `"hartley"`, two Hartley transforms with random signs, at the price of a
+            random draw; or `"haar"`, uniform over all rotations, by a QR factorization.
+        input_axes: The axes of the kernel that hold its inputs, with `output_axes`. By
+            default the kernel's shape is `(inputs, outputs)`.
+        output_axes: The axes of the kernel that hold its outputs.
+        seed: As for `OddSigmoidInit`.
+
+    Attributes:
+        operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain in use, the
+            spread of the activations that it keeps up, and the gradient's growth.
+
+    Raises:
+        NotOddSigmoidError: If `activation` is a function outside the class.
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is outside its range, or (at the call) the shape is not
+            two-dimensional.
+
+    Reference: this project, for the gain (`keras_oddsig.solver.orthogonal_gain`) and the
+    Hartley rotation.
+    """
+
+    def __init__(
+        self,
+        activation: Any = "tanh",
+        depth: int = 100,
+        gain: float | None = None,
+        rotation: Rotation = "hartley",
+        input_axes: Any = None,
+        output_axes: Any = None,
+        seed: Any = None,
+    ) -> None:
+        if gain is not None:
+            solver._real("gain", gain, above=0)
+        _one_of("rotation", rotation, get_args(Rotation))
+        super().__init__(activation, depth, input_axes, output_axes, seed)
+        self.gain = None if gain is None else float(gain)
+        self.rotation = rotation
+        self.operating_point = _operating_point(self.activation, self.depth, self.gain)
+
+    def _draw(self, m: int, n: int, dtype: str, seed: Any) -> Any:
+        draw = _hartley if self.rotation == "hartley" else _haar
+        omega = self.activation.profile.critical_gain
+        scale = self.operating_point.gain * omega * max(1.0, math.sqrt(n / m))
+        return draw(m, n, scale, dtype, seed)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "gain": self.gain, "rotation": self.rotation}
+
+
+# ----------------------------------------------------------------------------------
+# Draws
+# ----------------------------------------------------------------------------------
+
+# Standard deviation of a standard normal cut at +-2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
+_TRUNCATED_STD: Final = math.sqrt(
+    1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
+)
+
+
+def _draw_noise(noise: Noise, shape: tuple[int, int], std: float, dtype: str, seed: Any) -> Any:
+    """Noise of mean 0 and standard deviation `std`."""
+    kwargs = {"dtype": dtype, "seed": seed}
+    match noise:
+        case "normal":
+            return keras.random.normal(shape, stddev=std, **kwargs)
+        case "truncated_normal":
+            return keras.random.truncated_normal(shape, stddev=std / _TRUNCATED_STD, **kwargs)
+        case "uniform":
+            limit = math.sqrt(3) * std
+            return keras.random.uniform(shape, -limit, limit, **kwargs)
+        case "rademacher":
+            return std * _signs(shape, dtype, seed)
+
+
+def _signs(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
+    """Independent random signs."""
+    positive = keras.random.uniform(shape, -1.0, 1.0, dtype=dtype, seed=seed) >= 0
+    return 2 * ops.cast(positive, dtype) - 1
+
+
+def _haar(m: int, n: int, scale: float, dtype: str, seed: Any) -> Any:
+    """`scale` times a semi-orthogonal matrix, uniform over all of them (m, n)."""
+    # As keras.initializers.Orthogonal, which would not take a tensor for a seed.
+    gaussian = keras.random.normal((max(m, n), min(m, n)), dtype=dtype, seed=seed)
+    q, r = ops.qr(gaussian)
+    q = scale * q * ops.sign(ops.diagonal(r))
+    return q if m >= n else ops.transpose(q)
+
+
+def _hartley(m: int, n: int, scale: float, dtype: str, seed: Any) -> Any:
+    """`scale` times a corner (m, n) of `diag(s) H diag(t) H diag(r)`, s, t, r signs.
+
+    `H[i, k] = cas(2 pi i k / N) / sqrt(N)` is the discrete Hartley transform, symmetric
+    and orthogonal, `N = max(m, n)`. As `cas(a) cas(b) = cos(a - b) + sin(a + b)`, the
+    product is known entry by entry from one Fourier transform of t:
+
+        Q[i, j] = s[i] r[j] (C[(i - j) mod N] + S[(i + j) mod N]),
+        C[k] - i S[k] = (1/N) sum_j t[j] exp(-2 pi i j k / N).
+    """
+    size = max(m, n)
+    signs = _signs((m + n + size,), dtype, seed)
+    s, r, t = signs[:m], signs[m : m + n], signs[m + n :]
+    real, imaginary = ops.fft((t, ops.zeros_like(t)))
+    scale = scale / size
+    # C is even: C[(i - j) mod N] is column N - 1 - j of the table of C shifted by one.
+    shifted = _sum_table(ops.roll(real * scale, -1), m)[:, size - n :]
+    table = ops.flip(shifted, axis=1) + _sum_table(imaginary * -scale, m)[:, :n]
+    return table * s[:, None] * r
+
+
+def _sum_table(vector: Any, rows: int) -> Any:
+    """The matrix of `vector[(i + j) mod N]`, of shape (rows, N).
+
+    No index arithmetic: the vector repeated, in rows of N + 1, moves by one each row.
+    """
+    size = vector.shape[0]
+    repeats = -(-rows * (size + 1) // size)
+    tiled = ops.tile(vector, (repeats,))[: rows * (size + 1)]
+    return ops.reshape(tiled, (rows, size + 1))[:, :size]
+
+
+# ----------------------------------------------------------------------------------
+# Arguments and seeds
+# ----------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=1024)
+def _gain_for_depth(reference: solver.Function, depth: int) -> OrthogonalGain:
+    return solver.orthogonal_gain(reference, depth)
+
+
+@functools.lru_cache(maxsize=1024)
+def _point_at_gain(reference: solver.Function, gain: float) -> OrthogonalGain:
+    return solver.orthogonal_spread(reference, gain)
+
+
+def _operating_point(activation: OddSigmoid, depth: int, gain: float | None) -> OrthogonalGain:
+    """The solver's answer, computed once for each function and depth, however scaled."""
+    unit = activation.unit_reference
+    point = _gain_for_depth(unit, depth) if gain is None else _point_at_gain(unit, gain)
+    # For A f(k x) the gain is that of f, and the spread A times its.
+    return OrthogonalGain(point.gain, activation.amplitude * point.spread, point.chi)
+
+
+def _seed(seed: Any) -> int | keras.random.SeedGenerator | None:
+    """Checks a seed; a `SeedGenerator` may come as the config that a saved model holds."""
+    if seed is None or isinstance(seed, keras.random.SeedGenerator):
+        return seed
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"`seed` must lie in [0, 2**32). Received: seed={seed}")
+        return int(seed)
+    if isinstance(seed, dict) and seed.get("class_name") == "SeedGenerator":
+        return keras.random.SeedGenerator.from_config(seed["config"])
+    raise TypeError(
+        "`seed` must be None, an integer or a `keras.random.SeedGenerator`. "
+        f"Received: seed={seed!r}"
+    )
+
+
+def _advance(generator: keras.random.SeedGenerator) -> Any:
+    """A new seed from a generator, for `keras.random`."""
+    if keras.backend.backend() != "jax":
+        return generator
+    # The generator's state is a side effect, which `jax.jit` would turn into a leaked
+    # tracer (Keras's own initializers do): advance it outside the trace, if there is one.
+    import jax
+
+    with jax.ensure_compile_time_eval():
+        return generator.next()
+
+
+def _is_tracing() -> bool:
+    """Whether tensors are symbolic here: in a jitted function, or in shape inference."""
+    try:
+        ops.convert_to_numpy(ops.zeros(()))
+    except Exception:  # each backend raises its own
+        return True
+    return False
+
+
+def _axes(name: str, axes: Any) -> list[int] | None:
+    """An axis or a sequence of axes as a list, as in `keras.initializers.VarianceScaling`."""
+    if axes is None:
+        return None
+    try:
+        found = list(axes)
+    except TypeError:
+        found = [axes]
+    if not found or not all(isinstance(a, int) and not isinstance(a, bool) for a in found):
+        raise TypeError(
+            f"`{name}` must be a sequence of integers. Received: {name}={axes!r}"
+        )
+    return found
+
+
+def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={value!r}"
+        )

@@ -494,14 +494,17 @@ class Langevin(_Named):
 
 def _algebraic(x: Any, xp: Any, order: float) -> Any:
     # x / (1 + |x|^k)^(1/k), with |x|^k for |x| <= 1 and |x|^-k beyond: nothing overflows.
+    # By `where`, not `minimum`, whose gradient at a tie is halved by some backends.
     size = xp.abs(x)
+    small = size <= 1
     # For k < 1 the power has an infinite slope at 0, which |x|'s slope 0 makes a NaN.
     floor = 1e-30 if keras.backend.standardize_dtype(x.dtype) != "float16" else 6e-8
-    near = xp.minimum(xp.maximum(size, floor), 1)
-    far = xp.maximum(size, 1)
-    inner = xp.clip(x, -1, 1) * (1 + near**order) ** (-1 / order)
+    one = xp.ones_like(x)
+    near = xp.where(small & (size > floor), size, xp.where(small, floor * one, one))
+    far = xp.where(small, one, size)
+    inner = xp.where(small, x, xp.zeros_like(x)) * (1 + near**order) ** (-1 / order)
     outer = xp.sign(x) * (1 + far**-order) ** (-1 / order)
-    return xp.where(size <= 1, inner, outer)
+    return xp.where(small, inner, outer)
 
 
 def _algebraic_unit(order: float) -> _Unit:

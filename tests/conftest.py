@@ -1,0 +1,32 @@
+"""Shared by the tests of every backend. Nothing here imports Keras at collection."""
+
+import os
+
+import pytest
+
+# One worker process a backend; oneDNN's rounding notices and TensorFlow's device log say
+# nothing about this package.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request):
+    """Every test that uses Keras draws the same numbers each time."""
+    if request.module.__name__ != "test_solver":
+        import keras
+
+        keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def to_numpy():
+    """A tensor as float64, whatever its dtype."""
+    import keras
+
+    def convert(tensor):
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        tensor = tensor if dtype == "float64" else keras.ops.cast(tensor, "float32")
+        return keras.ops.convert_to_numpy(tensor).astype("float64")
+
+    return convert

@@ -1,0 +1,296 @@
+"""The activations, on the backend that KERAS_BACKEND names."""
+
+import keras
+import mpmath
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_oddsig as ko
+from keras_oddsig import activations, solver
+
+NAMES = sorted(activations._CLASSES)
+# Every activation, at its defaults and scaled; orders on both sides of 1.
+VARIANTS = {
+    **{name: cls() for name, cls in activations._CLASSES.items()},
+    **{
+        f"{name} scaled": cls(amplitude=3.0, rate=0.5) for name, cls in activations._CLASSES.items()
+    },
+    "algebraic 1/2": ko.Algebraic(order=0.5),
+    "algebraic 1": ko.Algebraic(order=1),
+    "algebraic 3": ko.Algebraic(order=3),
+    "algebraic 10": ko.Algebraic(order=10),
+}
+EXACT = {
+    "tanh": mpmath.tanh,
+    "arctan": mpmath.atan,
+    "erf": mpmath.erf,
+    "softsign": lambda x: x / (1 + abs(x)),
+    "gudermannian": lambda x: 2 * mpmath.atan(mpmath.tanh(x / 2)),
+    "bipolar_sigmoid": lambda x: 2 / (1 + mpmath.exp(-x)) - 1,
+    "langevin": lambda x: mpmath.coth(x) - 1 / x if x else mpmath.mpf(0),
+}
+FLOATS = ["float16", "bfloat16", "float32"]
+
+
+def exact(activation):
+    """The function in 50 digits, from its definition."""
+    if isinstance(activation, ko.Algebraic):
+        k = mpmath.mpf(activation.order)
+
+        def phi(x):
+            return x / (1 + abs(x) ** k) ** (1 / k)
+    else:
+        name = next(n for n, cls in activations._CLASSES.items() if type(activation) is cls)
+        phi = EXACT[name]
+    amplitude, rate = mpmath.mpf(activation.amplitude), mpmath.mpf(activation.rate)
+    return lambda x: amplitude * phi(rate * x)
+
+
+def value_and_gradient(function, x):
+    """f(x) and f'(x) elementwise, by the backend's own differentiation."""
+    x = ops.convert_to_tensor(x)
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            return function(x), jax.grad(lambda v: ops.sum(function(v)))(x)
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(x)
+            return y, tape.gradient(y, x)
+        case "torch":
+            import torch
+
+            x = x.detach().requires_grad_(True)
+            y = function(x)
+            return y, torch.autograd.grad(y.sum(), x)[0]
+
+
+def points():
+    """Float32 inputs: through 0, both sides of every change of branch, and far out."""
+    around = np.array([0.5, 1.0, 1.5, 2.0, 3.0])
+    positive = np.concatenate(
+        [np.logspace(-30, 2, 65), around, around * (1 - 1e-6), around * (1 + 1e-6)]
+    )
+    return np.concatenate([[0.0], positive, -positive]).astype("float32")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+class TestNumbers:
+    def test_value_and_gradient_agree_with_exact_arithmetic(self, name, to_numpy):
+        activation, x = VARIANTS[name], points()
+        f = exact(activation)
+        with mpmath.workdps(50):
+            value = np.array([float(f(mpmath.mpf(float(v)))) for v in x])
+            slope = np.array([float(mpmath.diff(f, mpmath.mpf(float(abs(v))))) if v else None for v in x[1:]])
+        y, gradient = map(to_numpy, value_and_gradient(activation, x))
+        tolerance = 1e-6 * max(1.0, activation.amplitude)
+        assert y == pytest.approx(value, abs=tolerance)
+        assert gradient[1:] == pytest.approx(slope.astype(float), abs=tolerance)
+        assert y[0] == 0
+        assert gradient[0] == pytest.approx(activation.profile.slope, rel=1e-6)
+
+    def test_small_inputs_keep_their_relative_precision(self, name, to_numpy):
+        x = np.logspace(-30, -4, 27).astype("float32")
+        ratio = to_numpy(VARIANTS[name](x)) / VARIANTS[name].reference(x)
+        assert ratio == pytest.approx(np.ones_like(ratio), rel=2e-6)
+
+    def test_extreme_inputs_give_the_bound_and_no_nan(self, name, to_numpy):
+        activation = VARIANTS[name]
+        x = np.array([1e16, 1e30, 3e38], dtype="float32")
+        y, gradient = map(to_numpy, value_and_gradient(activation, np.concatenate([x, -x])))
+        bound = np.full(3, activation.profile.bound)
+        assert y == pytest.approx(np.concatenate([bound, -bound]), rel=1e-6)
+        assert gradient == pytest.approx(np.zeros(6), abs=1e-6)
+
+    def test_float64_reference_agrees_with_exact_arithmetic(self, name):
+        activation, x = VARIANTS[name], points().astype("float64")
+        with mpmath.workdps(120):
+            value = np.array([float(exact(activation)(mpmath.mpf(v))) for v in x])
+        assert activation.reference(x) == pytest.approx(value, rel=2e-14, abs=1e-300)
+
+    def test_closed_form_profile_is_the_measured_one(self, name):
+        activation = VARIANTS[name]
+        measured, profile = solver.profile_of(activation.reference), activation.profile
+        assert measured.slope == pytest.approx(profile.slope, rel=1e-6)
+        assert measured.order == pytest.approx(profile.order, abs=0.02)
+        assert measured.curvature == pytest.approx(profile.curvature, rel=0.02)
+        assert measured.bound == pytest.approx(profile.bound, rel=1e-6)
+
+    @pytest.mark.parametrize("dtype", FLOATS)
+    def test_output_has_the_dtype_of_the_input(self, name, dtype, to_numpy):
+        x = ops.cast(np.array([-60000.0, -2.0, -0.3, 0.0, 1e-3, 1.0, 60000.0]), dtype)
+        y, gradient = value_and_gradient(VARIANTS[name], x)
+        assert keras.backend.standardize_dtype(y.dtype) == dtype
+        assert VARIANTS[name](keras.KerasTensor((7,), dtype=dtype)).dtype == dtype
+        tolerance = {"float16": 3e-3, "bfloat16": 3e-2, "float32": 1e-6}[dtype]
+        reference = VARIANTS[name].reference(to_numpy(x))
+        assert to_numpy(y) == pytest.approx(reference, rel=tolerance, abs=1e-4)
+        assert np.all(np.isfinite(to_numpy(gradient)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("policy", ["float16", "bfloat16", "mixed_float16", "mixed_bfloat16"])
+def test_inside_a_layer_the_output_has_the_layers_compute_dtype(name, policy):
+    layer = keras.layers.Dense(3, activation=ko.get(name), dtype=policy)
+    outputs = layer(np.ones((2, 4), "float32"))
+    assert keras.backend.standardize_dtype(outputs.dtype) == policy.removeprefix("mixed_")
+    assert layer(keras.KerasTensor((2, 4))).dtype == policy.removeprefix("mixed_")
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="JAX computes in float32 unless jax_enable_x64 is set"
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_float64_stays_float64(name, to_numpy):
+    activation, x = ko.get(name), points().astype("float64")
+    y, gradient = value_and_gradient(activation, x)
+    assert keras.backend.standardize_dtype(y.dtype) == "float64"
+    assert to_numpy(y) == pytest.approx(activation.reference(x), abs=1e-14)
+    assert to_numpy(gradient)[0] == pytest.approx(activation.profile.slope, rel=1e-12)
+
+
+def test_an_integer_input_is_computed_in_the_layers_dtype(to_numpy):
+    y = ko.Tanh()(ops.convert_to_tensor([0, 1, 2], dtype="int32"))
+    assert keras.backend.standardize_dtype(y.dtype) == "float32"
+    assert to_numpy(y) == pytest.approx(np.tanh([0, 1, 2]), abs=1e-6)
+
+
+def test_is_a_layer_and_a_function():
+    assert issubclass(ko.OddSigmoid, keras.layers.Activation)
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(4, activation=ko.Erf())(ko.Tanh()(inputs))
+    assert keras.Model(inputs, outputs)(np.ones((2, 4), "float32")).shape == (2, 4)
+
+
+class TestTrainableRate:
+    def test_is_a_weight_of_the_layer_that_uses_it(self):
+        layer = keras.layers.Dense(2, activation=ko.Tanh(rate=0.7, trainable_rate=True))
+        layer.build((None, 3))
+        assert [weight.name for weight in layer.trainable_weights] == ["kernel", "bias", "rate"]
+        assert float(ops.convert_to_numpy(layer.trainable_weights[2])) == pytest.approx(0.7)
+        assert ko.Tanh().weights == []
+
+    @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+    def test_trains(self, policy):
+        # The target is tanh(2 x): only the rate can reach it.
+        x = np.linspace(-2, 2, 64, dtype="float32")[:, None]
+        activation = ko.Tanh(trainable_rate=True, dtype=policy)
+        model = keras.Sequential([keras.Input((1,)), activation])
+        model.compile(keras.optimizers.Adam(0.1), "mse")
+        model.fit(x, np.tanh(2 * x), batch_size=64, epochs=60, verbose=0)
+        assert float(ops.convert_to_numpy(activation.rate_weight)) == pytest.approx(2, abs=0.05)
+        assert activation.rate == 1.0  # the argument stays what it was
+
+    def test_saves_and_loads(self, tmp_path):
+        model = keras.Sequential(
+            [keras.Input((1,)), keras.layers.Dense(2, activation=ko.Erf(trainable_rate=True))]
+        )
+        model.layers[0].activation.rate_weight.assign(3.0)
+        for name in ("model.keras", "model.h5"):
+            model.save(tmp_path / name)
+            loaded = keras.saving.load_model(tmp_path / name)
+            assert float(ops.convert_to_numpy(loaded.layers[0].activation.rate_weight)) == 3.0
+
+
+class TestOddSigmoid:
+    def test_takes_a_function_of_tensors(self, to_numpy):
+        activation = ko.OddSigmoid(lambda x: ops.tanh(x) + ops.softsign(x), amplitude=2.0, rate=0.5)
+        x = np.linspace(-4, 4, 9, dtype="float32")
+        assert to_numpy(activation(x)) == pytest.approx(
+            2 * (np.tanh(x / 2) + x / 2 / (1 + np.abs(x / 2))), abs=1e-6
+        )
+        assert activation.profile.slope == pytest.approx(2.0, rel=1e-5)
+        assert activation.profile.order == pytest.approx(2.0, abs=0.05)
+        assert activation.profile.bound == pytest.approx(4.0, rel=1e-5)
+
+    @pytest.mark.parametrize(
+        ("function", "condition"),
+        [(ops.relu, "odd"), (ops.sin, "increasing"), (lambda x: x, "bounded"), (ops.sigmoid, "odd")],
+    )
+    def test_rejects_a_function_outside_the_class(self, function, condition):
+        for make in (ko.OddSigmoid, ko.get):
+            with pytest.raises(ko.NotOddSigmoidError) as caught:
+                make(function)
+            assert caught.value.condition == condition
+            assert np.isfinite(caught.value.witness)
+
+    def test_an_unregistered_function_works_and_says_so_when_it_is_saved(self):
+        activation = ko.OddSigmoid(lambda x: ops.tanh(2 * x))
+        with pytest.raises(ValueError, match=r"`function` must be registered .* Received: function="):
+            activation.get_config()
+
+    def test_a_name_that_is_not_registered_is_rejected(self):
+        with pytest.raises(ValueError, match="Received: function='os>system'"):
+            ko.OddSigmoid("os>system")
+
+    @pytest.mark.parametrize("function", [3, ko.Tanh, keras.layers.ReLU()])
+    def test_what_is_no_function_of_tensors_is_rejected(self, function):
+        with pytest.raises(TypeError, match=r"`function` must be .* Received: function="):
+            ko.OddSigmoid(function)
+
+    @pytest.mark.parametrize("factor", ["amplitude", "rate"])
+    @pytest.mark.parametrize("value", [0, -1.0, np.inf, np.nan])
+    def test_a_factor_that_is_not_positive_and_finite_is_rejected(self, factor, value):
+        with pytest.raises(ValueError, match=f"`{factor}` must be .* Received: {factor}="):
+            ko.Tanh(**{factor: value})
+
+    def test_wrong_types_are_rejected(self):
+        with pytest.raises(TypeError, match="Received: rate='fast'"):
+            ko.Tanh(rate="fast")
+        with pytest.raises(TypeError, match="Received: trainable_rate=1"):
+            ko.Tanh(trainable_rate=1)
+        with pytest.raises(ValueError, match="Received: order=0"):
+            ko.Algebraic(order=0)
+
+
+class TestGet:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_by_every_kind_of_identifier(self, name):
+        cls = activations._CLASSES[name]
+        instance = cls(amplitude=2.0)
+        assert ko.get(instance) is instance
+        for identifier in (name, cls.__name__, f"keras_oddsig>{cls.__name__}", cls):
+            assert type(ko.get(identifier)) is cls
+        again = ko.get(keras.saving.serialize_keras_object(instance))
+        assert type(again) is cls
+        assert again.get_config() == instance.get_config()
+
+    @pytest.mark.parametrize(
+        ("function", "cls"),
+        [
+            (keras.activations.tanh, ko.Tanh),
+            (keras.activations.softsign, ko.Softsign),
+            (ops.erf, ko.Erf),
+            (ops.arctan, ko.Arctan),
+        ],
+    )
+    def test_keras_functions_that_have_a_class_here(self, function, cls):
+        assert type(ko.get(function)) is cls
+
+    @pytest.mark.parametrize("identifier", ["relu", "", "os>system"])
+    def test_an_unknown_name_is_rejected(self, identifier):
+        with pytest.raises(ValueError, match=f"langevin.* Received: identifier='{identifier}'"):
+            ko.get(identifier)
+
+    @pytest.mark.parametrize("identifier", [None, 3.0, ["tanh"]])
+    def test_what_is_no_identifier_is_rejected(self, identifier):
+        with pytest.raises(TypeError, match=r"Received: identifier="):
+            ko.get(identifier)
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {},
+            {"class_name": "function", "config": "system", "module": "os", "registered_name": "system"},
+            {"class_name": "Dense", "config": {"units": 3}, "module": "keras.layers"},
+            {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}},
+        ],
+    )
+    def test_a_config_of_anything_else_is_rejected_and_nothing_is_imported(self, config):
+        with pytest.raises(ValueError, match="Received: identifier="):
+            ko.get(config)

@@ -1,0 +1,356 @@
+"""The initializers, on the backend that KERAS_BACKEND names."""
+
+import math
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_oddsig as ko
+from keras_oddsig import initializers, solver
+
+SHAPES = [(1, 1), (1, 4), (4, 1), (2, 2), (5, 7), (7, 5), (64, 64), (33, 100), (100, 33)]
+BOTH = [ko.OddSigmoidInit, ko.OddSigmoidOrthogonal]
+SIGMAS = 5  # tolerance of a statistic, in standard errors
+
+
+def compiled(function):
+    """The backend's compiler around a function of no arguments."""
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            return jax.jit(function)
+        case "tensorflow":
+            import tensorflow as tf
+
+            return tf.function(function)
+        case "torch":
+            return function  # Keras never compiles an initializer there
+
+
+@pytest.fixture
+def draw(to_numpy):
+    return lambda init, shape, **kwargs: to_numpy(init(shape, **kwargs))
+
+
+def pattern(m, n):
+    """The rectangular identity, entry by entry from its definition."""
+    if n < m:
+        return np.eye(m, n)
+    return np.array([[float(i == j % m) for j in range(n)] for i in range(m)])
+
+
+class TestDiagonal:
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_without_noise_it_is_the_rectangular_identity(self, shape, draw):
+        kernel = draw(ko.OddSigmoidInit("erf", noise_scale=0.0), shape)
+        assert kernel == pytest.approx(math.sqrt(math.pi) / 2 * pattern(*shape), rel=1e-6)
+
+    def test_a_chain_that_widens_and_narrows_is_the_identity(self, draw):
+        init = ko.OddSigmoidInit("tanh", noise_scale=0.0)
+        chain = draw(init, (6, 16)) @ draw(init, (16, 40)) @ draw(init, (40, 6))
+        assert chain == pytest.approx(np.eye(6))
+
+    @pytest.mark.parametrize("noise", ["normal", "truncated_normal", "uniform", "rademacher"])
+    @pytest.mark.parametrize("activation", ["tanh", "bipolar_sigmoid"])
+    def test_noise_has_its_mean_and_standard_deviation(self, noise, activation, draw):
+        init = ko.OddSigmoidInit(activation, depth=50, negative_rate=0.2, noise=noise)
+        m, n = 400, 300
+        omega = init.activation.profile.critical_gain
+        noise_only = draw(init, (m, n)) - omega * pattern(m, n)
+        std = omega * solver.noise_scale(50, 0.2) / math.sqrt(m)
+        kurtosis = np.mean(noise_only**4) / np.mean(noise_only**2) ** 2
+        assert noise_only.mean() == pytest.approx(0, abs=SIGMAS * std / math.sqrt(m * n))
+        # Var of the sample variance: (kurtosis - 1) std^4 / N; rounding of omega + noise.
+        error = std * math.sqrt(max(kurtosis - 1, 1e-6) / (4 * m * n))
+        assert noise_only.std() == pytest.approx(std, abs=SIGMAS * error + 1e-6 * std)
+        expected = {"normal": 3.0, "truncated_normal": 2.36, "uniform": 1.8, "rademacher": 1.0}
+        assert kurtosis == pytest.approx(expected[noise], abs=0.06)
+        # The diagonal carries noise, too: its mean is omega only on average.
+        assert draw(init, (m, n)).diagonal().std() == pytest.approx(std, rel=0.3)
+
+    def test_noise_scale_overrides_the_negative_rate(self, draw):
+        kernel = draw(ko.OddSigmoidInit(noise_scale=2.0, negative_rate=0.01), (300, 300))
+        assert (kernel - np.eye(300)).std() == pytest.approx(2 / math.sqrt(300), rel=0.02)
+
+    @pytest.mark.parametrize(
+        "activation",
+        [
+            "tanh",
+            "erf",
+            "softsign",
+            ko.Algebraic(order=3),
+            ko.Arctan(amplitude=3.0, rate=0.5),
+        ],
+        ids=["tanh", "erf", "softsign", "algebraic 3", "3 arctan(x/2)"],
+    )
+    def test_negative_rate_and_spread_hit_their_targets_at_the_target_layer(self, activation, draw):
+        activation = ko.get(activation)
+        depth, width, seeds = 100, 256, 8
+        for rate in (0.1, 0.3, 0.4):
+            init = ko.OddSigmoidInit(activation, depth, rate)
+            negative, spread = [], []
+            for seed in range(seeds):
+                keras.utils.set_random_seed(seed)
+                x = np.random.default_rng(seed).uniform(0.5, 1.5, (32, width))
+                x = x * activation.profile.bound
+                for _ in range(depth):
+                    x = activation.reference(x @ draw(init, (width, width)))
+                negative.append(np.mean(x < 0))
+                spread.append(np.sqrt(np.mean(x**2)))
+            assert np.mean(negative) == pytest.approx(rate, abs=0.03)
+            if activation.profile.order == 3:
+                predicted = solver.spread(
+                    activation.profile, depth, solver.noise_scale(depth, rate)
+                )
+                assert np.mean(spread) == pytest.approx(predicted, rel=0.05)
+
+
+class TestOrthogonal:
+    @pytest.mark.parametrize("rotation", ["hartley", "haar"])
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_is_semi_orthogonal_and_keeps_the_variance_per_unit(self, rotation, shape, draw):
+        init = ko.OddSigmoidOrthogonal("langevin", depth=20, rotation=rotation)
+        m, n = shape
+        q = draw(init, shape) / (init.operating_point.gain * 3)
+        gram = q.T @ q if n <= m else q @ q.T * (m / n)
+        assert gram == pytest.approx(np.eye(min(m, n)), abs=1e-5)
+        assert np.mean(q**2) == pytest.approx(1 / m, rel=1e-5)
+
+    @pytest.mark.parametrize("rotation", ["hartley", "haar"])
+    def test_entries_look_gaussian(self, rotation, draw):
+        size, draws = 512, 8
+        init = ko.OddSigmoidOrthogonal(rotation=rotation)
+        q = np.stack([draw(init, (size, size)) for _ in range(draws)])
+        q /= q.std()
+        assert np.mean(q) == pytest.approx(0, abs=SIGMAS / math.sqrt(q.size))
+        # The variance of the sample kurtosis of n Gaussians is 24 / n. Haar: n entries a
+        # matrix. Hartley: an entry is the sum of one of N/2 cosines and one of N/2 sines,
+        # each of whose kurtosis counts a quarter.
+        error = math.sqrt(24) / size if rotation == "haar" else math.sqrt(2 * 48 / size) / 4
+        assert np.mean(q**4) == pytest.approx(
+            3, abs=SIGMAS * error / math.sqrt(draws) + 12 / size
+        )
+
+    def test_hartley_is_the_product_of_its_factors(self, to_numpy):
+        size = 12
+        k = np.arange(size)
+        angle = 2 * np.pi * np.outer(k, k) / size
+        H = (np.cos(angle) + np.sin(angle)) / math.sqrt(size)
+        q = to_numpy(initializers._hartley(size, size, 1.0, "float32", 3))
+        signs = to_numpy(initializers._signs((3 * size,), "float32", 3))
+        s, r, t = signs[:size], signs[size : 2 * size], signs[2 * size :]
+        assert q == pytest.approx(np.diag(s) @ H @ np.diag(t) @ H @ np.diag(r), abs=1e-6)
+
+    def test_hartley_keeps_the_signal_like_haar_in_a_deep_network(self, draw):
+        spreads = {}
+        for rotation in ("hartley", "haar"):
+            init = ko.OddSigmoidOrthogonal("softsign", depth=100, rotation=rotation)
+            last = []
+            for seed in range(4):
+                keras.utils.set_random_seed(seed)
+                x = np.random.default_rng(seed).standard_normal((64, 128))
+                for _ in range(100):
+                    x = init.activation.reference(x @ draw(init, (128, 128)))
+                last.append(x.std())
+            spreads[rotation] = np.mean(last)
+        target = init.operating_point.spread
+        assert spreads["haar"] == pytest.approx(target, rel=0.1)
+        assert spreads["hartley"] == pytest.approx(spreads["haar"], rel=0.1)
+
+    def test_gain_is_the_solvers_and_can_be_given(self):
+        init = ko.OddSigmoidOrthogonal(ko.Tanh(amplitude=2.0, rate=3.0), depth=30)
+        point = solver.orthogonal_gain(lambda x: 2 * np.tanh(3 * x), 30)
+        assert init.operating_point.gain == pytest.approx(point.gain, rel=1e-9)
+        assert init.operating_point.spread == pytest.approx(point.spread, rel=1e-9)
+        assert init.gain is None
+        given = ko.OddSigmoidOrthogonal("tanh", gain=1.05)
+        assert given.operating_point.gain == 1.05
+        assert given.operating_point.spread == pytest.approx(0.220, abs=5e-4)
+
+    def test_solver_runs_once_for_each_activation_and_depth(self, monkeypatch):
+        calls = []
+        solve = solver.orthogonal_gain
+        monkeypatch.setattr(solver, "orthogonal_gain", lambda *a: calls.append(a) or solve(*a))
+        initializers._gain_for_depth.cache_clear()
+        for _ in range(3):
+            ko.OddSigmoidOrthogonal("erf", depth=17)
+            ko.OddSigmoidOrthogonal(ko.Erf(rate=2.0), depth=17)
+            ko.OddSigmoidOrthogonal(ko.Algebraic(order=4), depth=17)
+        assert len(calls) == 2
+
+
+@pytest.mark.parametrize("cls", BOTH)
+class TestSeeds:
+    def test_one_unseeded_instance_gives_a_hundred_layers_different_kernels(self, cls):
+        init = cls("tanh")
+        model = keras.Sequential(
+            [keras.Input((8,)), *(keras.layers.Dense(8, kernel_initializer=init) for _ in range(100))]
+        )
+        kernels = {ops.convert_to_numpy(layer.kernel).tobytes() for layer in model.layers}
+        assert len(kernels) == 100
+
+    def test_set_random_seed_decides_what_none_draws(self, cls, draw):
+        def two():
+            keras.utils.set_random_seed(7)
+            init = cls()
+            return draw(init, (4, 4)), draw(init, (4, 4))
+
+        first, second = two(), two()
+        assert np.array_equal(first, second)
+        assert not np.array_equal(*first)
+
+    def test_an_integer_repeats_and_warns_once(self, cls, draw):
+        init = cls(seed=3)
+        first = draw(init, (4, 4))
+        draw(init, (4, 5))  # another shape is no repetition
+        with pytest.warns(UserWarning, match=r"second kernel of shape \(4, 4\)"):
+            assert np.array_equal(draw(init, (4, 4)), first)
+        with warnings.catch_warnings(record=True) as caught:
+            assert np.array_equal(draw(init, (4, 4)), first)
+        assert not [warning for warning in caught if "second kernel" in str(warning.message)]
+        assert np.array_equal(draw(cls(seed=3), (4, 4)), first)
+        assert not np.array_equal(draw(cls(seed=4), (4, 4)), first)
+
+    def test_an_integer_does_not_warn_of_a_layer_that_is_built_by_tracing(self, cls):
+        class Net(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = keras.layers.Dense(4, kernel_initializer=cls(seed=3))
+
+            def call(self, x):
+                return self.dense(x)
+
+        Net()(np.ones((2, 4), "float32"))  # warnings are errors
+        Net()(keras.Input((4,)))
+
+    def test_a_seed_generator_advances(self, cls, draw):
+        def two():
+            init = cls(seed=keras.random.SeedGenerator(5))
+            return draw(init, (4, 4)), draw(init, (4, 4))
+
+        first, second = two(), two()
+        assert np.array_equal(first, second)
+        assert not np.array_equal(*first)
+
+    def test_works_inside_the_backends_compiler(self, cls, draw, to_numpy):
+        init = cls("erf", seed=11)
+        eager = draw(init, (6, 9))
+        assert to_numpy(compiled(lambda: cls("erf", seed=11)((6, 9)))()) == pytest.approx(eager, abs=1e-6)
+
+        unseeded = cls("erf")
+        layers = [to_numpy(compiled(lambda: unseeded((6, 9)))()) for _ in range(3)]
+        assert len({layer.tobytes() for layer in layers}) == 3
+
+        generator = keras.random.SeedGenerator(5)
+        generated = cls("erf", seed=generator)
+        layers = [to_numpy(compiled(lambda: generated((6, 9)))()) for _ in range(2)]
+        assert not np.array_equal(*layers)
+        # The generator itself came through unharmed, and has moved on.
+        assert ops.convert_to_numpy(generator.state)[1] == 2
+
+    @pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras shards at creation on JAX only")
+    def test_works_as_keras_shards_it_on_jax(self, cls, to_numpy):
+        import jax
+
+        mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("model",))
+        sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, "model"))
+        init, kernels = cls(), []
+        for _ in range(3):  # as JaxVariable does, one new jit for each variable
+            create = jax.jit(
+                init.__call__, out_shardings=sharding, static_argnames=["shape", "dtype"]
+            )
+            kernels.append(to_numpy(create(shape=(16, 16), dtype="float32")).tobytes())
+        assert len(set(kernels)) == 3
+
+    @pytest.mark.parametrize("seed", [-1, 2**32])
+    def test_an_integer_outside_32_bits_is_rejected(self, cls, seed):
+        with pytest.raises(ValueError, match=f"`seed` must lie .* Received: seed={seed}"):
+            cls(seed=seed)
+
+    @pytest.mark.parametrize("seed", [1.0, "one", True, {"class_name": "Dense", "config": {}}])
+    def test_what_is_no_seed_is_rejected(self, cls, seed):
+        with pytest.raises(TypeError, match="`seed` must be .* Received: seed="):
+            cls(seed=seed)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+class TestArguments:
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", None])
+    def test_kernel_has_the_dtype_asked_for_and_float32s_statistics(self, cls, dtype, to_numpy):
+        kernel = cls(seed=1)((200, 200), dtype=dtype)
+        assert keras.backend.standardize_dtype(kernel.dtype) == (dtype or "float32")
+        with pytest.warns(UserWarning, match="second kernel"):  # integer seeds, on purpose
+            init = cls(seed=1)
+            init((200, 200))
+            full = to_numpy(init((200, 200), dtype="float32"))
+        resolution = {"float16": 2**-10, "bfloat16": 2**-7}.get(dtype, 1e-6)
+        assert to_numpy(kernel) == pytest.approx(full, rel=resolution, abs=1e-6)
+
+    def test_axes_say_which_one_holds_the_inputs(self, cls, draw):
+        usual = draw(cls(seed=2), (5, 9))
+        assert np.array_equal(draw(cls(seed=2, input_axes=[0], output_axes=[1]), (5, 9)), usual)
+        turned = draw(cls(seed=2, input_axes=[-1], output_axes=[0]), (9, 5))
+        assert np.array_equal(turned, usual.T)
+
+    @pytest.mark.parametrize("shape", [(), (3,), (3, 4, 5), (3, 3, 4, 5), (0, 4), (4, 0)])
+    def test_a_shape_of_another_rank_is_rejected(self, cls, shape):
+        with pytest.raises(ValueError, match=r"`shape` must be .* Received: shape=\("):
+            cls()(shape)
+
+    def test_a_dtype_that_is_not_floating_is_rejected(self, cls):
+        with pytest.raises(ValueError, match="`dtype` must be .* Received: dtype=int32"):
+            cls()((3, 3), dtype="int32")
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "received"),
+        [
+            ({"depth": 0}, ValueError, "depth=0"),
+            ({"depth": 10.0}, TypeError, "depth=10.0"),
+            ({"activation": "relu"}, ValueError, "identifier='relu'"),
+            ({"activation": None}, TypeError, "identifier=None"),
+            ({"input_axes": [0]}, ValueError, r"input_axes=\[0\], output_axes=None"),
+            ({"input_axes": ["a"], "output_axes": [1]}, TypeError, r"input_axes=\['a'\]"),
+        ],
+    )
+    def test_bad_arguments_are_rejected_at_construction(self, cls, arguments, error, received):
+        with pytest.raises(error, match=f"Received: {received}"):
+            cls(**arguments)
+
+    def test_axes_that_do_not_fit_are_rejected(self, cls):
+        with pytest.raises(ValueError, match=r"Received: input_axes=\[0\], output_axes=\[0\]"):
+            cls(input_axes=[0], output_axes=[0])((3, 3))
+
+    def test_leaves_keras_numbering_of_layers_alone(self, cls):
+        keras.backend.clear_session()
+        cls("tanh")
+        assert ko.Tanh().name == "tanh"
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments", "error", "received"),
+    [
+        (ko.OddSigmoidInit, {"negative_rate": 0.5}, ValueError, "negative_rate=0.5"),
+        (ko.OddSigmoidInit, {"noise": "cauchy"}, ValueError, "noise='cauchy'"),
+        (ko.OddSigmoidInit, {"noise_scale": -0.1}, ValueError, "noise_scale=-0.1"),
+        (ko.OddSigmoidInit, {"noise_scale": "big"}, TypeError, "noise_scale='big'"),
+        (ko.OddSigmoidOrthogonal, {"gain": 0}, ValueError, "gain=0"),
+        (ko.OddSigmoidOrthogonal, {"rotation": "givens"}, ValueError, "rotation='givens'"),
+    ],
+)
+def test_arguments_of_one_initializer_are_checked(cls, arguments, error, received):
+    with pytest.raises(error, match=f"`{received.split('=')[0]}` must .* Received: {received}"):
+        cls(**arguments)
+
+
+def test_a_function_outside_the_class_is_rejected():
+    with pytest.raises(ko.NotOddSigmoidError, match="odd"):
+        ko.OddSigmoidInit(keras.activations.relu)
+
+
+def test_an_adjusted_activation_scales_the_kernel(draw):
+    kernel = draw(ko.OddSigmoidInit(ko.Tanh(amplitude=0.5, rate=0.5), noise_scale=0.0), (3, 3))
+    assert kernel == pytest.approx(4 * np.eye(3))

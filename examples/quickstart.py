@@ -257,7 +257,7 @@ def main(argv: list[str] | None = None) -> list[Run]:
         optimizer=keras.optimizers.Adam(schedule),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    signal = keras.Model(model.inputs, [layer.output for layer in model.layers[:-1]])
+    signal = keras.Model(model.inputs[0], [layer.output for layer in model.layers[:-1]])
 
     runs, spreads = [], {}
     columns = (TextColumn("{task.description:>32}"), BarColumn(), MofNCompleteColumn())
@@ -276,7 +276,9 @@ def main(argv: list[str] | None = None) -> list[Run]:
                     )
                 progress.update(task, description=f"{method}, seed {seed}")
                 runs.append(
-                    train(model, data, method, seed, args.steps, lambda: progress.advance(task, CHUNK))
+                    train(
+                        model, data, method, seed, args.steps, lambda: progress.advance(task, CHUNK)
+                    )
                 )
 
     print_table(console, title, runs)
@@ -290,7 +292,9 @@ def main(argv: list[str] | None = None) -> list[Run]:
     model.save(saved)
     again = accuracy(keras.saving.load_model(saved), data.x_test, data.y_test)
     if abs(again - best.accuracies[-1]) > 1e-3:
-        raise SystemExit(f"{saved} gives {again:.3f}, not the {best.accuracies[-1]:.3f} it was saved at")
+        raise SystemExit(
+            f"{saved} gives {again:.3f}, not the {best.accuracies[-1]:.3f} it was saved at"
+        )
     console.print(f"{picture}: accuracy by step, and the signal by layer")
     console.print(f"{saved}: {best.method}, seed {best.seed}; loaded again, accuracy {again:.3f}")
     return runs

@@ -684,7 +684,10 @@ def _from_config(config: dict[str, Any]) -> OddSigmoid:
 
     Only registered classes answer: a config comes from a file, and may be hostile.
     """
-    name, arguments = config.get("registered_name") or config.get("class_name"), config.get("config")
+    name, arguments = (
+        config.get("registered_name") or config.get("class_name"),
+        config.get("config"),
+    )
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise ValueError(
             "`identifier`, as a config, must have the keys `registered_name` (or `class_name`) "

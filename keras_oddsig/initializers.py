@@ -464,15 +464,12 @@ def _axes(name: str, axes: Any) -> list[int] | None:
     except TypeError:
         found = [axes]
     if not found or not all(isinstance(a, int) and not isinstance(a, bool) for a in found):
-        raise TypeError(
-            f"`{name}` must be a sequence of integers. Received: {name}={axes!r}"
-        )
+        raise TypeError(f"`{name}` must be a sequence of integers. Received: {name}={axes!r}")
     return found
 
 
 def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={value!r}"
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}"
         )

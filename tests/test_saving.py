@@ -195,7 +195,11 @@ class TestHostileFiles:
         """A saved one-layer model whose config `change` has rewritten."""
         source, target = tmp_path / "honest.keras", tmp_path / "hostile.keras"
         keras.Sequential(
-            [keras.Input((2,)), ko.Tanh(), keras.layers.Dense(2, kernel_initializer=ko.OddSigmoidInit())]
+            [
+                keras.Input((2,)),
+                ko.Tanh(),
+                keras.layers.Dense(2, kernel_initializer=ko.OddSigmoidInit()),
+            ]
         ).save(source)
         with zipfile.ZipFile(source) as honest, zipfile.ZipFile(target, "w") as hostile:
             for item in honest.namelist():
@@ -262,7 +266,9 @@ def test_classes_are_registered_whichever_package_is_imported_first(first):
 
 
 def test_package_offers_what_its_modules_do():
-    listed = {name for module in (ko.solver, ko.activations, ko.initializers) for name in module.__all__}
+    listed = {
+        name for module in (ko.solver, ko.activations, ko.initializers) for name in module.__all__
+    }
     assert set(ko.__all__) == listed | {"solver", "activations", "initializers"}
     assert all(getattr(ko, name) is not None for name in ko.__all__)
     assert dir(ko) == ko.__all__

@@ -28,9 +28,7 @@ def algebraic(k):
         size = np.abs(x)
         inner = np.minimum(size, 1.0)
         outer = np.maximum(size, 1.0)
-        value = np.where(
-            size <= 1, inner * (1 + inner**k) ** (-1 / k), (1 + outer**-k) ** (-1 / k)
-        )
+        value = np.where(size <= 1, inner * (1 + inner**k) ** (-1 / k), (1 + outer**-k) ** (-1 / k))
         return np.sign(x) * value
 
     return f
@@ -116,7 +114,8 @@ class TestProfile:
         assert Profile(0.5, 3.0, 1 / 3, 1.0).critical_gain == 2.0
 
     @pytest.mark.parametrize(
-        ("field", "value"), [("slope", 0.0), ("order", 1.0), ("curvature", -1.0), ("bound", math.inf)]
+        ("field", "value"),
+        [("slope", 0.0), ("order", 1.0), ("curvature", -1.0), ("bound", math.inf)],
     )
     def test_a_number_outside_its_range_is_rejected(self, field, value):
         numbers = {"slope": 1.0, "order": 3.0, "curvature": 1.0, "bound": 1.0, field: value}
@@ -320,7 +319,10 @@ class TestNegativeRate:
     def test_rare_event_form_is_within_3_permille_of_the_table(self):
         # Rows T = .2, .4; columns r = 2, 3, 4, 6. At T = .4 the columns span .0085, so no
         # one curve can be within .003 of the last one, too.
-        for time, table in ((0.2, (0.0017, 0.0021, 0.0028, 0.0035)), (0.4, (0.0230, 0.0258, 0.0286))):
+        for time, table in (
+            (0.2, (0.0017, 0.0021, 0.0028, 0.0035)),
+            (0.4, (0.0230, 0.0258, 0.0286)),
+        ):
             assert solver.negative_rate(1, math.sqrt(time)) == pytest.approx(
                 np.array(table), abs=0.003
             )
@@ -365,7 +367,9 @@ class TestDiffusion:
     )
     def test_reproduces_the_tables_of_the_spread(self, order, table):
         for time, spread in table.items():
-            assert solver._diffusion(float(order), float(time))[0] == pytest.approx(spread, abs=0.002)
+            assert solver._diffusion(float(order), float(time))[0] == pytest.approx(
+                spread, abs=0.002
+            )
 
     def test_is_converged_in_its_steps(self):
         for order in (2.0, 3.0, 6.0):
@@ -393,7 +397,9 @@ class TestSpread:
         # Five standard errors of the mean over networks, and 3% for the finite depth.
         error = std[:, -1].std(ddof=1) / math.sqrt(len(std))
         predicted = solver.spread(profile, depth, sigma)
-        assert std[:, -1].mean() == pytest.approx(predicted, abs=MONTE_CARLO * error + 0.03 * predicted)
+        assert std[:, -1].mean() == pytest.approx(
+            predicted, abs=MONTE_CARLO * error + 0.03 * predicted
+        )
 
     def test_without_noise_the_signal_only_shrinks(self):
         assert solver.spread(TANH, 100, 0.0) == pytest.approx((200 / 3) ** -0.5)
@@ -621,7 +627,9 @@ class TestSurrogate:
         scale = solver.surrogate_noise_scale(depth, rate)
         gains = 1 + scale * rng.standard_normal((paths, depth))
         negative = np.mean(np.prod(np.sign(gains), axis=1) < 0)
-        assert negative == pytest.approx(rate, abs=MONTE_CARLO * math.sqrt(rate * (1 - rate) / paths))
+        assert negative == pytest.approx(
+            rate, abs=MONTE_CARLO * math.sqrt(rate * (1 - rate) / paths)
+        )
 
     def test_overshoots_in_a_real_network(self):
         sigma = solver.surrogate_noise_scale(300, 0.3)

@@ -1,0 +1,32 @@
+"""The examples of the README and of the docstrings run."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import keras_oddsig as ko
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", range(len(BLOCKS)))
+def test_readme_block_runs(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(BLOCKS[block], {})
+
+
+def test_readme_has_blocks_and_they_save_a_model():
+    assert len(BLOCKS) == 2
+    assert "load_model" in BLOCKS[0]
+
+
+@pytest.mark.parametrize("module", ["solver", "activations", "initializers"])
+def test_docstring_examples_print_what_they_say(module):
+    import keras
+
+    results = doctest.testmod(getattr(ko, module), extraglobs={"keras": keras})
+    assert results.attempted > 5 or module == "initializers"
+    assert results.failed == 0

@@ -1,0 +1,56 @@
+"""The demo, small: the whole script on a short run."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "examples" / "quickstart.py"
+
+
+@pytest.fixture(scope="module")
+def quickstart():
+    spec = importlib.util.spec_from_file_location("quickstart", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules["quickstart"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_ours_learns_where_the_baselines_stay_at_chance(quickstart, tmp_path):
+    # 30 layers: enough to kill a slope of 1/2, and soon compiled.
+    runs = quickstart.main(
+        ["--depth", "30", "--steps", "60", "--seeds", "1", "--output", str(tmp_path)]
+    )
+    accuracy = {run.method: run.accuracies[-1] for run in runs}
+    assert accuracy["GlorotUniform"] < 0.2
+    assert accuracy["Orthogonal"] < 0.2
+    assert accuracy["OddSigmoidInit"] > 0.6
+    assert accuracy["OddSigmoidOrthogonal"] > 0.8
+    assert (tmp_path / "quickstart.png").stat().st_size > 10_000
+    assert (tmp_path / "best.keras").exists()
+
+
+def test_bad_arguments_end_with_one_line(quickstart, capsys):
+    for arguments in (["--activation", "relu"], ["--depth", "0"]):
+        with pytest.raises(SystemExit) as stopped:
+            quickstart.main(arguments)
+        assert stopped.value.code == 2
+        assert "Received: " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+    "TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is not set: MNIST is absent"
+)
+# TensorFlow Datasets and what it imports are not ours to mend.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_mnist_loads_standardized(quickstart):
+    data = quickstart.load_mnist()
+    assert data.x_train.shape == (60_000, 784)
+    assert data.x_test.shape == (10_000, 784)
+    assert abs(float(data.x_train.mean())) < 1e-3
+    assert abs(float(data.x_train.std()) - 1) < 1e-3
+    assert set(data.y_test) == set(range(10))

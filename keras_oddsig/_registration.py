@@ -60,7 +60,8 @@ class _AfterKeras(MetaPathFinder, Loader):
         return self._inner.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        assert self._inner is not None and module.__spec__ is not None
+        assert self._inner is not None
+        assert module.__spec__ is not None
         # Keras, and who looks at it, must find its own loader, not this one.
         module.__spec__.loader = module.__loader__ = self._inner
         self._inner.exec_module(module)

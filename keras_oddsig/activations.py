@@ -12,7 +12,7 @@ Activations](https://arxiv.org/abs/2509.23085), 2025, for the class.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -67,7 +67,7 @@ class _Evaluated:
         y = self.function(ops.convert_to_tensor(x))
         if keras.backend.standardize_dtype(y.dtype) in ("float16", "bfloat16"):
             y = ops.cast(y, "float32")
-        return ops.convert_to_numpy(y)
+        return np.asarray(ops.convert_to_numpy(y))
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -162,7 +162,8 @@ class OddSigmoid(keras.layers.Activation):
 
         What `keras_oddsig.solver` evaluates; the rate is the initial one.
         """
-        return self.amplitude * self._unit.reference(self.rate * np.asarray(x, dtype=np.float64))
+        y = self._unit.reference(self.rate * np.asarray(x, dtype=np.float64))
+        return np.asarray(self.amplitude * y)
 
     @property
     def unit_reference(self) -> Callable[[Any], Any]:
@@ -217,13 +218,14 @@ def _resolve(function: Any) -> Callable[[Any], Any]:
                     f"name. Received: function={function!r}"
                 ) from None
         function = found
-    unsuitable = isinstance(function, type | keras.layers.Layer)
-    if not callable(function) or unsuitable or not isinstance(function, Hashable):
+    unsuitable = isinstance(function, type | keras.layers.Layer) or function.__hash__ is None
+    if not callable(function) or unsuitable:
         raise TypeError(
             "`function` must be a function of tensors, or the name of a registered one. "
             f"Received: function={function!r}"
         )
-    return function
+    resolved: Callable[[Any], Any] = function
+    return resolved
 
 
 def _registered_name(function: Any) -> str:
@@ -656,7 +658,7 @@ def _make(identifier: Any, **kwargs: Any) -> OddSigmoid:
         return _class_named(identifier)(**kwargs)
     if isinstance(identifier, type) and issubclass(identifier, OddSigmoid):
         return identifier(**kwargs)
-    if isinstance(identifier, Callable):
+    if callable(identifier):
         for function, cls in _EQUIVALENTS:
             if identifier is function:
                 return cls(**kwargs)
@@ -693,4 +695,5 @@ def _from_config(config: dict[str, Any]) -> OddSigmoid:
             "`identifier`, as a config, must have the keys `registered_name` (or `class_name`) "
             f"and `config`. Received: identifier={config!r}"
         )
-    return _class_named(name).from_config(arguments)
+    activation: OddSigmoid = _class_named(name).from_config(arguments)
+    return activation

@@ -24,6 +24,7 @@ References:
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -348,7 +349,7 @@ def _expansion_at_zero(f: _Sampler, scale: float) -> tuple[float, float, float]:
         # Three neighbouring estimates, a factor apart in h: the last Richardson step
         # (Aitken) and its change are the value and its truncation error.
         usable = visible[:-3] & visible[1:-2] & visible[2:-1]
-        for j in np.flatnonzero(usable):
+        for j in np.flatnonzero(usable).tolist():
             k1 = math.log(rise[j] / rise[j + 1]) / math.log(factor)
             k2 = math.log(rise[j + 1] / rise[j + 2]) / math.log(factor)
             relative = math.hypot(
@@ -508,7 +509,7 @@ def noise_scale(depth: ArrayLike, negative_rate: ArrayLike = 0.3) -> Any:
     if not np.all((p > 0) & (p < 0.5)):
         raise ValueError(
             "`negative_rate` must lie strictly between 0 and 0.5. "
-            f"Received: negative_rate={negative_rate}"
+            f"Received: negative_rate={negative_rate!r}"
         )
     common = _DELAY - np.log1p(-2 * np.maximum(p, _RARE_RATE)) / _DECAY
     rare = 1 / (1 / _RARE_TIME + np.log(_RARE_RATE / np.minimum(p, _RARE_RATE)) / _RARE)
@@ -802,7 +803,7 @@ def _diffusion(order: float, time: float, steps: int | None = None) -> tuple[flo
     noise = start * math.sqrt(math.expm1(durations[0]))
     edges = start + noise * np.linspace(-8, 8, _CELLS + 1)
     law = _Law(edges, special.ndtr((edges - start) / noise))
-    for this, following in zip(durations[:-1], durations[1:], strict=True):
+    for this, following in itertools.pairwise(durations):
         law = law.push(drift((this + following) / 2))
         law = law.add_noise(law.rms() * math.sqrt(math.expm1(following)))
     law = law.push(drift(durations[-1] / 2))

@@ -278,7 +278,7 @@ class TestSeeds:
 
     @pytest.mark.parametrize("seed", [1.0, "one", True, {"class_name": "Dense", "config": {}}])
     def test_what_is_no_seed_is_rejected(self, cls, seed):
-        with pytest.raises(TypeError, match="`seed` must be .* Received: seed="):
+        with pytest.raises(TypeError, match=r"`seed` must be .* Received: seed="):
             cls(seed=seed)
 
 
@@ -288,7 +288,7 @@ class TestArguments:
     def test_kernel_has_the_dtype_asked_for_and_float32s_statistics(self, cls, dtype, to_numpy):
         kernel = cls(seed=1)((200, 200), dtype=dtype)
         assert keras.backend.standardize_dtype(kernel.dtype) == (dtype or "float32")
-        with pytest.warns(UserWarning, match="second kernel"):  # integer seeds, on purpose
+        with pytest.warns(UserWarning, match="second kernel"):  # noqa: PT031  (integer seeds, on purpose)
             init = cls(seed=1)
             init((200, 200))
             full = to_numpy(init((200, 200), dtype="float32"))
@@ -307,7 +307,7 @@ class TestArguments:
             cls()(shape)
 
     def test_a_dtype_that_is_not_floating_is_rejected(self, cls):
-        with pytest.raises(ValueError, match="`dtype` must be .* Received: dtype=int32"):
+        with pytest.raises(ValueError, match=r"`dtype` must be .* Received: dtype=int32"):
             cls()((3, 3), dtype="int32")
 
     @pytest.mark.parametrize(

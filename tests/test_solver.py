@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from fractions import Fraction
+from typing import ClassVar
 
 import mpmath
 import numpy as np
@@ -518,7 +519,7 @@ class TestOrthogonal:
     # g: {activation: (spread, chi - 1)}, to the digits given.
     # Softsign's chi is not that of the Gauss-Hermite rule of 201 nodes (.00137, .00445,
     # .01467), which errs at the kink of f'^2 at 0: adaptive quadrature gives these.
-    REFERENCE = {
+    REFERENCE: ClassVar = {
         1.05: {
             "tanh": (0.220, 0.00288),
             "erf": (0.245, 0.00298),

@@ -160,8 +160,8 @@ def profile_of(function: Function) -> Profile:
             of one float, such as `math.tanh`, serves too).
 
     Returns:
-        The `Profile`. For a float64 function: slope to 1e-6 (relative), order to 0.02,
-        curvature to 2%, for orders from 1.1 to 40.
+        The `Profile`. For a function that is right to the rounding of float64: slope to
+        1e-6 (relative), order to 0.02, curvature to 2%, for orders from 1.1 to 40.
 
     Raises:
         NotOddSigmoidError: If the function is not odd, continuous, bounded and strictly
@@ -189,10 +189,10 @@ def profile_of(function: Function) -> Profile:
 
     # Rounding in a term of the size of f's range: what a correctly coded f may show.
     noise = 64 * f.epsilon * np.max(np.abs(y))
-    _require_odd(x, y, y_mirrored, noise)
-    _require_increasing(x, y, f.epsilon, noise)
+    _require_odd(f, x, y, y_mirrored, noise)
+    _require_increasing(f, x, y, noise)
     slope, order, curvature = _expansion_at_zero(f, scale)
-    _require_no_growing_ratio(grid, y[1:], f.epsilon, noise)
+    _require_no_growing_ratio(f, grid, y[1:], noise)
     bound = _bound(f, scale)
     _require_no_constant_ratio(f, scale, order)
     return Profile(slope, order, curvature, bound)
@@ -261,22 +261,28 @@ def _require_finite(x: Array, y: Array, y_mirrored: Array) -> None:
             raise NotOddSigmoidError("finite", float(inputs[i]), f"f(x) = {outputs[i]}")
 
 
-def _require_odd(x: Array, y: Array, y_mirrored: Array, noise: float) -> None:
+def _require_odd(f: _Sampler, x: Array, y: Array, y_mirrored: Array, noise: float) -> None:
     gap = np.abs(y + y_mirrored)
-    if np.any(gap > noise):
-        i = int(np.argmax(gap > max(noise, np.max(gap) / 2)))
+    suspect = np.flatnonzero(gap > noise)
+    where = np.maximum(x[suspect], x[1])  # f(0) is judged as its neighbour is
+    guilty = suspect[gap[suspect] > where * _ratio_rounding(f, where)]
+    if guilty.size:
+        i = int(guilty[np.argmax(gap[guilty] > np.max(gap[guilty]) / 2)])
         raise NotOddSigmoidError(
             "odd", float(x[i]), f"it is not odd: f(x) + f(-x) = {y[i] + y_mirrored[i]:.6g}, not 0"
         )
 
 
-def _require_increasing(x: Array, y: Array, epsilon: float, noise: float) -> None:
+def _require_increasing(f: _Sampler, x: Array, y: Array, noise: float) -> None:
     step = np.diff(y)
     # Where f is rounded to its bound, or to 0, a tie says nothing.
-    inner = (y[:-1] < y.max() * (1 - 1e4 * epsilon)) & (y[1:] > noise)
-    falls = (step < -noise) | ((step <= 0) & inner) | (y[1:] <= 0)
-    if falls.any():
-        i = int(np.argmax(falls))
+    inner = (y[:-1] < y.max() * (1 - 1e4 * f.epsilon)) & (y[1:] > noise)
+    suspect = np.flatnonzero((step < -noise) | ((step <= 0) & inner) | (y[1:] <= 0))
+    fall = np.maximum(-step, -y[1:])[suspect]
+    above = x[suspect + 1]
+    guilty = suspect[fall >= above * _ratio_rounding(f, above)]
+    if guilty.size:
+        i = int(guilty[0])
         raise NotOddSigmoidError(
             "increasing",
             float(x[i + 1]),
@@ -284,17 +290,29 @@ def _require_increasing(x: Array, y: Array, epsilon: float, noise: float) -> Non
         )
 
 
-def _require_no_growing_ratio(x: Array, y: Array, epsilon: float, noise: float) -> None:
+def _require_no_growing_ratio(f: _Sampler, x: Array, y: Array, noise: float) -> None:
     ratio = y / x
-    grows = np.diff(ratio) > 64 * epsilon * ratio[:-1] + noise / x[:-1]
-    if grows.any():
-        i = int(np.argmax(grows))
+    growth = np.diff(ratio)
+    suspect = np.flatnonzero(growth > 64 * f.epsilon * ratio[:-1] + noise / x[:-1])
+    rounding = np.maximum(_ratio_rounding(f, x[suspect]), _ratio_rounding(f, x[suspect + 1]))
+    guilty = suspect[growth[suspect] > rounding]
+    if guilty.size:
+        i = int(guilty[0])
         raise NotOddSigmoidError(
             "ratio",
             float(x[i + 1]),
             f"f(x)/x grows from {ratio[i]:.6g} at {x[i]:.6g} to {ratio[i + 1]:.6g} "
             f"at {x[i + 1]:.6g}, where it must strictly decrease",
         )
+
+
+def _ratio_rounding(f: _Sampler, x: Array) -> Array:
+    """What rounding may add to f(x)/x, as measured there.
+
+    Asked for where a check fails at the tolerance of a correctly rounded f: a formula that
+    cancels, as `coth(x) - 1/x` does near 0, rounds worse, and is in the class all the same.
+    """
+    return 8 * _smoothed_ratio(f, x)[1]
 
 
 def _require_no_constant_ratio(f: _Sampler, scale: float, order: float) -> None:
@@ -334,55 +352,80 @@ def _bound(f: _Sampler, scale: float) -> float:
 
 def _expansion_at_zero(f: _Sampler, scale: float) -> tuple[float, float, float]:
     """Slope, order and curvature, from `R(h) = f(h)/h = s (1 - c (s h)^(r-1) + ...)`."""
-    best_order = best_slope = (math.inf, math.nan)  # (estimated error, value)
-    at_order = (math.nan, math.nan, math.nan)  # step h, R(h / factor) - R(h), factor
-    for factor in (2.0, 2.0**0.25):  # the finer one sees high orders, which bend abruptly
-        count = int(math.log(1 / f.smallest) / math.log(factor)) if factor == 2.0 else 60
-        h = 2 * scale * factor ** -np.arange(count, dtype=np.float64)
-        ratio, noise = _ratio_with_noise(f, h)
-        reliable = np.logical_and.accumulate(noise < max(1e-5, 32 * f.epsilon) * np.abs(ratio))
-        if factor == 2.0:
-            _require_slope(h, ratio, reliable)
-        rise = np.diff(ratio)  # R(h_j+1) - R(h_j) > 0
-        rise_noise = noise[:-1] + noise[1:]
-        visible = rise > 4 * rise_noise
-        # Three neighbouring estimates, a factor apart in h: the last Richardson step
-        # (Aitken) and its change are the value and its truncation error.
-        usable = visible[:-3] & visible[1:-2] & visible[2:-1]
-        for j in np.flatnonzero(usable).tolist():
-            k1 = math.log(rise[j] / rise[j + 1]) / math.log(factor)
-            k2 = math.log(rise[j + 1] / rise[j + 2]) / math.log(factor)
-            relative = math.hypot(
-                rise_noise[j + 1] / rise[j + 1], rise_noise[j + 2] / rise[j + 2]
-            ) / math.log(factor)
-            error = abs(k2 - k1) + relative
-            if k2 > 0 and error < best_order[0]:
-                best_order = (error, k2)
-                at_order = (h[j + 2], rise[j + 2], factor)
-        if factor == 2.0:
-            for j in range(count - 2):
-                if not (reliable[j] and reliable[j + 1]):
-                    break
-                slope, error = ratio[j + 1], rise_noise[j] + abs(rise[j])
-                if j > 0 and visible[j] and visible[j - 1] and rise[j - 1] > rise[j]:
-                    # R(h) = s - a h^k: the geometric series of the rises still to come.
-                    slope += rise[j] / (rise[j - 1] / rise[j] - 1)
-                    error = rise_noise[j] + rise[j] * abs(slope - ratio[j + 1]) / slope
-                if error < best_slope[0]:
-                    best_slope = (error, slope)
+    octaves = 2 * scale * 2.0 ** -np.arange(int(-math.log2(f.smallest)), dtype=np.float64)
+    # The finer ladder sees high orders, which bend abruptly.
+    fine = 2 * scale * 2.0 ** (-np.arange(60) / 4)
+    ladders = [(h, *_ratio_with_noise(f, h)) for h in (octaves, fine)]
+    slope = _slope_at_zero(*ladders[0], f)
 
-    slope = best_slope[1]
-    if not best_slope[0] < max(1e-4, 1e3 * f.epsilon) * slope:
+    h, k, error, rise, factor = map(
+        np.concatenate, zip(*(_local_orders(*ladder) for ladder in ladders), strict=True)
+    )
+    # At an extremum of the local exponent its neighbours agree by chance. What shows it is
+    # that the exponents at smaller h differ by more than their noise.
+    disagreement = np.maximum(np.abs(k[:, None] - k) - 3 * error, 0)
+    disagreement[h >= h[:, None]] = 0
+    error = error + disagreement.max(axis=1, initial=0)
+    if not k.size:
+        return slope, math.nan, math.nan  # the ratio is constant to rounding
+    best = int(np.argmin(error))
+    # A small error in r is a large one in c, by (s h)^-r. Where the whole number nearby is
+    # as likely, it is the order: so it is for any function with a series in |x|.
+    power = float(k[best])
+    if abs(power - round(power)) < error[best] < 0.1:
+        power = float(round(power))
+    curvature = rise[best] / (slope * (slope * h[best]) ** power * (1 - factor[best] ** -power))
+    return slope, 1 + power, float(curvature)
+
+
+def _local_orders(h: Array, ratio: Array, noise: Array) -> tuple[Array, ...]:
+    """Steps h, exponents `r - 1` seen there, their errors, rises of R, and the ladder's factor.
+
+    `R(h / factor) - R(h)` falls with h like `h^(r-1)`: its logarithmic derivative, Aitken's
+    estimate, is the exponent. Its change since the step before tells the truncation error,
+    taken to fall at least like h: the rest of a geometric series.
+    """
+    factor = h[0] / h[1]
+    rise, rise_noise = np.diff(ratio), noise[:-1] + noise[1:]
+    relative = rise_noise / np.where(rise > 0, rise, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        k = np.log(rise[:-1] / rise[1:]) / math.log(factor)
+    rounding = np.hypot(relative[:-1], relative[1:]) / math.log(factor)
+    error = np.abs(np.diff(k)) / (factor - 1) + rounding[1:]
+    visible = relative < 1 / 4
+    usable = np.flatnonzero(visible[:-2] & visible[1:-1] & visible[2:] & (k[1:] > 0))
+    return (
+        h[usable + 2],
+        k[usable + 1],
+        error[usable],
+        rise[usable + 2],
+        np.full(usable.size, factor),
+    )
+
+
+def _slope_at_zero(h: Array, ratio: Array, noise: Array, f: _Sampler) -> float:
+    """`R(0)`, by Richardson extrapolation from the step where its error is least."""
+    reliable = np.logical_and.accumulate(noise < max(1e-5, 32 * f.epsilon) * np.abs(ratio))
+    _require_slope(h, ratio, reliable)
+    rise, rise_noise = np.diff(ratio), noise[:-1] + noise[1:]
+    visible = rise > 4 * rise_noise
+    best, least = math.nan, math.inf
+    for j in np.flatnonzero(reliable[:-1] & reliable[1:]).tolist():
+        slope, error = float(ratio[j + 1]), rise_noise[j] + abs(rise[j])
+        if j > 0 and visible[j] and visible[j - 1] and rise[j - 1] > rise[j]:
+            # R(h) = s - a h^k: the geometric series of the rises still to come.
+            slope += float(rise[j] / (rise[j - 1] / rise[j] - 1))
+            error = rise_noise[j] + rise[j] * abs(slope - ratio[j + 1]) / slope
+        if error < least:
+            best, least = slope, error
+    if not least < max(1e-4, 1e3 * f.epsilon) * best:
         raise NotOddSigmoidError(
-            "slope", scale * f.smallest, "f(x)/x does not settle to a finite slope as x -> 0"
+            "slope", float(h[-1]), "f(x)/x does not settle to a finite slope as x -> 0"
         )
-    step, rise_at, factor = at_order
-    k = best_order[1]  # NaN where the ratio is constant to rounding
-    curvature = rise_at / (slope * (slope * step) ** k * (1 - factor**-k))
-    return float(slope), 1.0 + k, float(curvature)
+    return best
 
 
-def _ratio_with_noise(f: _Sampler, h: Array) -> tuple[Array, Array]:
+def _smoothed_ratio(f: _Sampler, h: Array) -> tuple[Array, Array]:
     """`f(h)/h`, smoothed over a tight cluster about each h, and its rounding noise."""
     offsets = np.linspace(-1.0, 1.0, 12)
     x = h[:, None] * (1 + 1e-3 * offsets)
@@ -390,8 +433,12 @@ def _ratio_with_noise(f: _Sampler, h: Array) -> tuple[Array, Array]:
     # A cubic through each cluster is the function; what it leaves over is rounding.
     basis = np.polynomial.polynomial.polyvander(offsets, 3)
     coefficients = ratio @ np.linalg.pinv(basis).T
-    noise = np.max(np.abs(ratio - coefficients @ basis.T), axis=1)
-    centre = coefficients[:, 0]
+    return coefficients[:, 0], np.max(np.abs(ratio - coefficients @ basis.T), axis=1)
+
+
+def _ratio_with_noise(f: _Sampler, h: Array) -> tuple[Array, Array]:
+    """`f(h)/h` for falling h, and its rounding noise, which does not fall as h does."""
+    centre, noise = _smoothed_ratio(f, h)
     # A cluster on a kink stands out from its neighbours; it is no noise.
     noise = np.minimum(noise, np.append(noise[1:], noise[-1]))
     # Never better than one rounding, and no better at a smaller h than at a larger:
@@ -405,7 +452,7 @@ def _require_slope(h: Array, ratio: Array, reliable: NDArray[np.bool_]) -> None:
     last = int(reliable.sum()) - 1
     if last < 4:
         raise NotOddSigmoidError("slope", float(h[0]), "f(x)/x is not smooth near 0")
-    first = max(0, last - 20)
+    first = last - 4  # the smallest steps that can be trusted: larger ones may be saturated
     power = math.log2(ratio[last] / ratio[first]) / (last - first)  # R ~ h^-power
     if power < -0.01:
         raise NotOddSigmoidError("slope", float(h[last]), "its slope at 0 is 0")
@@ -558,9 +605,9 @@ def surrogate_noise_scale(depth: float, negative_rate: float) -> float:
 
     It treats all units as equally large: a unit's gain is `a ~ N(omega, s**2)`, its sign
     flips with probability `q = Phi(-omega / s)` at each layer, and
-    `p = (1 - (1 - 2 q)**L) / 2`. In a real network it overshoots: at `p = 0.3`,
-    `L = 300` it asks for 0.34 (and `noise_scale` for 0.09), and the negative rate is 0.50. `noise_scale` is
-    the calibration to use.
+    `p = (1 - (1 - 2 q)**L) / 2`. In a real network it overshoots: at `p = 0.3`, `L = 300`
+    it asks for 0.34 (and `noise_scale` for 0.09), and the negative rate is 0.50.
+    `noise_scale` is the calibration to use.
 
     Args:
         depth: The target layer `L >= 1`.

@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time, on slow machines too.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 # One worker process a backend; oneDNN's rounding notices and TensorFlow's device log say
 # nothing about this package.

@@ -13,13 +13,15 @@ import functools
 import math
 import random
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_oddsig import activations, solver
+from keras_oddsig import _backend, activations, solver
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.solver import OrthogonalGain
 
@@ -31,7 +33,56 @@ Noise = Literal["normal", "truncated_normal", "uniform", "rademacher"]
 Rotation = Literal["hartley", "haar"]
 
 
-class _KernelInitializer(keras.initializers.Initializer):
+@dataclass(frozen=True)
+class _Matrices:
+    """A kernel read as matrices: `taps` of a window, each of `m` inputs and `n` outputs.
+
+    Attributes:
+        window, inputs, outputs: The kernel's axes of each kind, in the kernel's order.
+        shape: The kernel's shape.
+        blocks: How many independent maps the `n` outputs hold, side by side.
+    """
+
+    window: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shape: tuple[int, ...]
+    blocks: int
+
+    @property
+    def taps(self) -> int:
+        return math.prod(self.shape[axis] for axis in self.window)
+
+    @property
+    def m(self) -> int:
+        return math.prod(self.shape[axis] for axis in self.inputs)
+
+    @property
+    def n(self) -> int:
+        return math.prod(self.shape[axis] for axis in self.outputs)
+
+    @property
+    def centre(self) -> int:
+        """The tap `(k - 1) // 2` of each axis of the window, counted through all of them.
+
+        There `padding="same"` puts a unit's own input, whether `k` is odd or even.
+        """
+        centre = 0
+        for axis in self.window:
+            centre = centre * self.shape[axis] + (self.shape[axis] - 1) // 2
+        return centre
+
+    def fold(self, kernel: Any) -> Any:
+        """From `(taps, m, n)` to the kernel's own shape."""
+        order = self.window + self.inputs + self.outputs
+        kernel = ops.reshape(kernel, [self.shape[axis] for axis in order])
+        back = sorted(range(len(order)), key=order.__getitem__)
+        return kernel if back == list(range(len(order))) else ops.transpose(kernel, back)
+
+
+# Of Keras's initializers, `EinsumDense` (and with it `MultiHeadAttention`) tells only the
+# subclasses of VarianceScaling which axes of its kernel are inputs, and which outputs.
+class _KernelInitializer(keras.initializers.VarianceScaling):
     """What the two initializers share: their arguments, their seeds, a kernel's axes."""
 
     def __init__(
@@ -41,12 +92,16 @@ class _KernelInitializer(keras.initializers.Initializer):
         input_axes: Any,
         output_axes: Any,
         seed: Any,
+        gates: int,
     ) -> None:
+        # Not super().__init__: its scale, mode, distribution and seed are none of ours.
         solver._integer("depth", depth, at_least=1)
+        solver._integer("gates", gates, at_least=1)
         # A name of its own, so that Keras's numbering of the user's layers is left alone.
         self.activation: OddSigmoid = activations._make(activation, name="activation")
         self._identifier = activation
         self.depth = int(depth)
+        self.gates = int(gates)
         self.input_axes = _axes("input_axes", input_axes)
         self.output_axes = _axes("output_axes", output_axes)
         if (self.input_axes is None) != (self.output_axes is None):
@@ -54,67 +109,88 @@ class _KernelInitializer(keras.initializers.Initializer):
                 "`input_axes` and `output_axes` must be given together. "
                 f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}"
             )
+        if self.output_axes == []:
+            raise ValueError("`output_axes` must name an axis. Received: output_axes=[]")
         self.seed = _seed(seed)
         self._shapes_drawn: set[tuple[int, ...]] = set()
         self._warned = False
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def __call__(self, shape: Any, dtype: Any = None, layout: Any = None) -> Any:
         """Draws a kernel.
 
         Args:
-            shape: `(m, n)`: `m` inputs, `n` outputs.
+            shape: `(m, n)`, `(*window, m, n)`, or any other with the axes that the
+                constructor was told: `m` inputs, `n` outputs.
             dtype: A floating dtype; `keras.config.floatx()` by default.
+            layout: `None`, or the `keras.distribution.TensorLayout` or JAX sharding in
+                which to create the kernel: each device draws its own part.
 
         Returns:
             A tensor of that shape and dtype.
 
         Raises:
-            ValueError: If the shape is not that of a dense kernel, or the dtype is not
-                floating.
+            ValueError: If the shape cannot be read as a matrix, its outputs do not divide
+                into `gates`, or the dtype is not floating.
         """
         dtype = keras.backend.standardize_dtype(dtype or keras.config.floatx())
         if not keras.backend.is_float_dtype(dtype):
             raise ValueError(f"`dtype` must be a floating dtype. Received: dtype={dtype}")
         shape = tuple(shape)
-        inputs_last = self._inputs_last(shape)
-        m, n = reversed(shape) if inputs_last else shape
-        # Half precision is too coarse to draw in: the statistics are those of float32.
-        drawn_in = dtype if dtype == "float64" else "float32"
-        kernel = self._draw(m, n, drawn_in, self._next_seed(shape))
-        return ops.cast(ops.transpose(kernel) if inputs_last else kernel, dtype)
+        matrices = self._matrices(shape)
+        seed = self._next_seed(shape)
+        draw = _backend.compiled(_draw, *self._recipe(matrices), matrices, dtype)
+        return draw(seed) if layout is None else _backend.sharded(lambda: draw(seed), layout)
 
-    def _draw(self, m: int, n: int, dtype: str, seed: Any) -> Any:
-        """A kernel of shape (m, n)."""
+    def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
+        """The function that draws the matrices, and its own arguments."""
         raise NotImplementedError
 
-    def _inputs_last(self, shape: tuple[int, ...]) -> bool:
-        """Whether a matrix has its inputs in the second axis; checks the shape."""
-        if len(shape) != 2 or min(shape) < 1:
-            raise ValueError(
-                "`shape` must be that of a dense kernel, (inputs, outputs), both positive. "
-                f"Received: shape={shape}"
-            )
+    def _matrices(self, shape: tuple[int, ...]) -> _Matrices:
+        """Reads a kernel's shape by `input_axes` and `output_axes`, or by Keras's custom."""
+        rank = len(shape)
         if self.input_axes is None or self.output_axes is None:
-            return False
-        axes = [axis + 2 if axis < 0 else axis for axis in self.input_axes + self.output_axes]
-        if sorted(axes) != [0, 1] or len(self.input_axes) != 1:
-            raise ValueError(
-                "`input_axes` and `output_axes` must name one axis each of a two-dimensional "
-                f"kernel. Received: input_axes={self.input_axes}, "
-                f"output_axes={self.output_axes} for shape={shape}"
+            if rank < 2:
+                raise ValueError(
+                    "`shape` must have an axis of inputs and one of outputs, (*window, inputs, "
+                    "outputs); `input_axes` and `output_axes` name those of any other kernel. "
+                    f"Received: shape={shape}"
+                )
+            inputs, outputs = [rank - 2], [rank - 1]
+        else:
+            inputs, outputs = (
+                [axis + rank if axis < 0 else axis for axis in axes]
+                for axes in (self.input_axes, self.output_axes)
             )
-        return axes == [1, 0]
+        named = inputs + outputs
+        if len(set(named)) != len(named) or not set(named) <= set(range(rank)):
+            raise ValueError(
+                "`input_axes` and `output_axes` must name different axes of the kernel. "
+                f"Received: input_axes={self.input_axes}, output_axes={self.output_axes} "
+                f"for shape={shape}"
+            )
+        if min(shape) < 1:
+            raise ValueError(f"`shape` must be positive throughout. Received: shape={shape}")
+        window = tuple(axis for axis in range(rank) if axis not in named)
+        # Without an axis of inputs each output has an input of its own.
+        n = math.prod(shape[axis] for axis in outputs)
+        blocks = self.gates if inputs else n
+        if n % blocks:
+            raise ValueError(
+                f"`gates` must divide the number of outputs, {n}. "
+                f"Received: gates={self.gates} for shape={shape}"
+            )
+        return _Matrices(window, tuple(inputs), tuple(outputs), shape, blocks)
 
     def _next_seed(self, shape: tuple[int, ...]) -> Any:
-        """What `keras.random` takes as `seed` for this call."""
+        """The seed of this call."""
         if self.seed is None:
             # Python's generator, not Keras's global one, which a traced function may not
             # use; `keras.utils.set_random_seed` sets both.
-            return random.getrandbits(32)
+            return _backend.seed_of(random.getrandbits(32))
         if isinstance(self.seed, int):
             self._warn_of_repetition(shape)
-            return self.seed
-        return _advance(self.seed)
+            return _backend.seed_of(self.seed)
+        return _backend.advance(self.seed)
 
     def _warn_of_repetition(self, shape: tuple[int, ...]) -> None:
         if self._warned or _is_tracing():
@@ -144,6 +220,7 @@ class _KernelInitializer(keras.initializers.Initializer):
             "input_axes": self.input_axes,
             "output_axes": self.output_axes,
             "seed": seed,
+            "gates": self.gates,
         }
 
 
@@ -215,28 +292,22 @@ class OddSigmoidInit(_KernelInitializer):
         input_axes: Any = None,
         output_axes: Any = None,
         seed: Any = None,
+        gates: int = 1,
     ) -> None:
         solver._real("negative_rate", negative_rate, above=0, below=0.5)
         _one_of("noise", noise, get_args(Noise))
         if noise_scale is not None:
             solver._real("noise_scale", noise_scale, at_least=0)
-        super().__init__(activation, depth, input_axes, output_axes, seed)
+        super().__init__(activation, depth, input_axes, output_axes, seed, gates)
         self.negative_rate = float(negative_rate)
         self.noise = noise
         self.noise_scale = None if noise_scale is None else float(noise_scale)
 
-    def _draw(self, m: int, n: int, dtype: str, seed: Any) -> Any:
-        omega = self.activation.profile.critical_gain
+    def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
         relative = self.noise_scale
         if relative is None:
             relative = solver.noise_scale(self.depth, self.negative_rate)
-        noise = _draw_noise(self.noise, (m, n), omega * relative / math.sqrt(m), dtype, seed)
-        # D has one entry in each column: add omega there, in place of adding a matrix.
-        column = np.arange(n)
-        diagonal = (column % m) * n + column
-        flat = ops.reshape(noise, (-1,))
-        raised = ops.take(flat, diagonal) + omega
-        return ops.reshape(ops.scatter_update(flat, diagonal[:, None], raised), (m, n))
+        return _noisy_identity, self.noise, self.activation.profile.critical_gain, relative
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -304,20 +375,19 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         input_axes: Any = None,
         output_axes: Any = None,
         seed: Any = None,
+        gates: int = 1,
     ) -> None:
         if gain is not None:
             solver._real("gain", gain, above=0)
         _one_of("rotation", rotation, get_args(Rotation))
-        super().__init__(activation, depth, input_axes, output_axes, seed)
+        super().__init__(activation, depth, input_axes, output_axes, seed, gates)
         self.gain = None if gain is None else float(gain)
         self.rotation = rotation
         self.operating_point = _operating_point(self.activation, self.depth, self.gain)
 
-    def _draw(self, m: int, n: int, dtype: str, seed: Any) -> Any:
-        draw = _hartley if self.rotation == "hartley" else _haar
-        omega = self.activation.profile.critical_gain
-        scale = self.operating_point.gain * omega * max(1.0, math.sqrt(n / m))
-        return draw(m, n, scale, dtype, seed)
+    def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
+        gain = self.operating_point.gain * self.activation.profile.critical_gain
+        return _rotations, self.rotation, gain
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain, "rotation": self.rotation}
@@ -327,13 +397,51 @@ class OddSigmoidOrthogonal(_KernelInitializer):
 # Draws
 # ----------------------------------------------------------------------------------
 
+
+def _draw(function: Callable[..., Any], *arguments: Any) -> Any:
+    """A kernel in its own shape and dtype from a function that draws its matrices."""
+    *numbers, matrices, dtype, seed = arguments
+    # Half precision is too coarse to draw in: the statistics are those of float32.
+    drawn_in = dtype if dtype == "float64" else "float32"
+    return ops.cast(matrices.fold(function(*numbers, matrices, drawn_in, seed)), dtype)
+
+
+def _noisy_identity(
+    noise: Noise, omega: float, relative: float, matrices: _Matrices, dtype: str, seed: Any
+) -> Any:
+    """`omega * (D + relative * Z / sqrt(taps * m))`, D on the centre tap: (taps, m, n)."""
+    taps, m, n = matrices.taps, matrices.m, matrices.n
+    kernel = _noise(noise, (taps, m, n), omega * relative / math.sqrt(taps * m), dtype, seed)
+    # D has one entry in each column: omega is added there, and no matrix.
+    column = np.arange(n)
+    row = column % (n // matrices.blocks) % m
+    entries = np.stack([np.full(n, matrices.centre), row, column], axis=1)
+    return _backend.add_at(kernel, entries, omega)
+
+
+def _rotations(rotation: Rotation, gain: float, matrices: _Matrices, dtype: str, seed: Any) -> Any:
+    """`gain` times a rotation for each block, on the centre tap: (taps, m, n)."""
+    taps, m, n, blocks = matrices.taps, matrices.m, matrices.n, matrices.blocks
+    width = n // blocks
+    if m == width == 1:  # of one dimension, a rotation is a sign
+        kernel = gain * _signs((m, n), dtype, seed)
+    else:
+        draw = _hartley if rotation == "hartley" else _haar
+        drawn = draw(blocks, m, width, gain * max(1.0, math.sqrt(width / m)), dtype, seed)
+        kernel = drawn[0] if blocks == 1 else ops.concatenate(drawn, axis=1)
+    if taps == 1:
+        return kernel[None]
+    centre = matrices.centre
+    return ops.pad(kernel[None], ((centre, taps - 1 - centre), (0, 0), (0, 0)))
+
+
 # Standard deviation of a standard normal cut at +-2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
 _TRUNCATED_STD: Final = math.sqrt(
     1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
 )
 
 
-def _draw_noise(noise: Noise, shape: tuple[int, int], std: float, dtype: str, seed: Any) -> Any:
+def _noise(noise: Noise, shape: tuple[int, ...], std: float, dtype: str, seed: Any) -> Any:
     """Noise of mean 0 and standard deviation `std`."""
     kwargs = {"dtype": dtype, "seed": seed}
     match noise:
@@ -354,17 +462,20 @@ def _signs(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
     return 2 * ops.cast(positive, dtype) - 1
 
 
-def _haar(m: int, n: int, scale: float, dtype: str, seed: Any) -> Any:
-    """`scale` times a semi-orthogonal matrix, uniform over all of them (m, n)."""
+def _haar(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -> list[Any]:
+    """`scale` times semi-orthogonal matrices (m, n), uniform over all of them."""
     # As keras.initializers.Orthogonal, which would not take a tensor for a seed.
-    gaussian = keras.random.normal((max(m, n), min(m, n)), dtype=dtype, seed=seed)
-    q, r = ops.qr(gaussian)
-    q = scale * q * ops.sign(ops.diagonal(r))
-    return q if m >= n else ops.transpose(q)
+    gaussian = keras.random.normal((blocks, max(m, n), min(m, n)), dtype=dtype, seed=seed)
+    rotations = []
+    for block in range(blocks):
+        q, r = ops.qr(gaussian[block])
+        q = scale * q * ops.sign(ops.diagonal(r))
+        rotations.append(q if m >= n else ops.transpose(q))
+    return rotations
 
 
-def _hartley(m: int, n: int, scale: float, dtype: str, seed: Any) -> Any:
-    """`scale` times a corner (m, n) of `diag(s) H diag(t) H diag(r)`, s, t, r signs.
+def _hartley(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -> list[Any]:
+    """`scale` times corners (m, n) of `diag(s) H diag(t) H diag(r)`, s, t, r signs.
 
     `H[i, k] = cas(2 pi i k / N) / sqrt(N)` is the discrete Hartley transform, symmetric
     and orthogonal, `N = max(m, n)`. As `cas(a) cas(b) = cos(a - b) + sin(a + b)`, the
@@ -374,25 +485,21 @@ def _hartley(m: int, n: int, scale: float, dtype: str, seed: Any) -> Any:
         C[k] - i S[k] = (1/N) sum_j t[j] exp(-2 pi i j k / N).
     """
     size = max(m, n)
-    signs = _signs((m + n + size,), dtype, seed)
-    s, r, t = signs[:m], signs[m : m + n], signs[m + n :]
-    real, imaginary = ops.fft((t, ops.zeros_like(t)))
-    scale = scale / size
-    # C is even: C[(i - j) mod N] is column N - 1 - j of the table of C shifted by one.
-    shifted = _sum_table(ops.roll(real * scale, -1), m)[:, size - n :]
-    table = ops.flip(shifted, axis=1) + _sum_table(imaginary * -scale, m)[:, :n]
-    return table * s[:, None] * r
-
-
-def _sum_table(vector: Any, rows: int) -> Any:
-    """The matrix of `vector[(i + j) mod N]`, of shape (rows, N).
-
-    No index arithmetic: the vector repeated, in rows of N + 1, moves by one each row.
-    """
-    size = vector.shape[0]
-    repeats = -(-rows * (size + 1) // size)
-    tiled = ops.tile(vector, (repeats,))[: rows * (size + 1)]
-    return ops.reshape(tiled, (rows, size + 1))[:, :size]
+    signs = _signs((blocks, m + n + size), dtype, seed)
+    rotations = []
+    for block in range(blocks):
+        # One vector at a time: XLA's transform on the CPU fails on a sharded batch of them.
+        s, r, t = signs[block, :m], signs[block, m : m + n], signs[block, m + n :]
+        real, imaginary = ops.fft((t, ops.zeros_like(t)))
+        # C is even: C[(i - j) mod N] is column N - 1 - j of the table of C shifted by one.
+        shifted = _backend.sum_table(ops.roll(real * (scale / size), -1), m)[:, size - n :]
+        table = ops.flip(shifted, axis=1)
+        # In place on PyTorch, where each new array would cost as much as a random draw.
+        table += _backend.sum_table(imaginary * (-scale / size), m)[:, :n]
+        table *= s[:, None]
+        table *= r
+        rotations.append(table)
+    return rotations
 
 
 # ----------------------------------------------------------------------------------
@@ -434,18 +541,6 @@ def _seed(seed: Any) -> int | keras.random.SeedGenerator | None:
     )
 
 
-def _advance(generator: keras.random.SeedGenerator) -> Any:
-    """A new seed from a generator, for `keras.random`."""
-    if keras.backend.backend() != "jax":
-        return generator
-    # The generator's state is a side effect, which `jax.jit` would turn into a leaked
-    # tracer (Keras's own initializers do): advance it outside the trace, if there is one.
-    import jax
-
-    with jax.ensure_compile_time_eval():
-        return generator.next()
-
-
 def _is_tracing() -> bool:
     """Whether tensors are symbolic here: in a jitted function, or in shape inference."""
     try:
@@ -463,7 +558,7 @@ def _axes(name: str, axes: Any) -> list[int] | None:
         found = list(axes)
     except TypeError:
         found = [axes]
-    if not found or not all(isinstance(a, int) and not isinstance(a, bool) for a in found):
+    if not all(isinstance(a, int) and not isinstance(a, bool) for a in found):
         raise TypeError(f"`{name}` must be a sequence of integers. Received: {name}={axes!r}")
     return found
 

@@ -138,8 +138,8 @@ class TestOrthogonal:
         k = np.arange(size)
         angle = 2 * np.pi * np.outer(k, k) / size
         H = (np.cos(angle) + np.sin(angle)) / math.sqrt(size)
-        q = to_numpy(initializers._hartley(size, size, 1.0, "float32", 3))
-        signs = to_numpy(initializers._signs((3 * size,), "float32", 3))
+        q = to_numpy(initializers._hartley(1, size, size, 1.0, "float32", 3)[0])
+        signs = to_numpy(initializers._signs((1, 3 * size), "float32", 3)[0])
         s, r, t = signs[:size], signs[size : 2 * size], signs[2 * size :]
         assert q == pytest.approx(np.diag(s) @ H @ np.diag(t) @ H @ np.diag(r), abs=1e-6)
 
@@ -179,6 +179,218 @@ class TestOrthogonal:
             ko.OddSigmoidOrthogonal(ko.Erf(rate=2.0), depth=17)
             ko.OddSigmoidOrthogonal(ko.Algebraic(order=4), depth=17)
         assert len(calls) == 2
+
+
+def centre_tap(kernel):
+    """The matrix on the tap (k - 1) // 2 of each axis, and the kernel without it."""
+    index = tuple((size - 1) // 2 for size in kernel.shape[:-2])
+    rest = kernel.copy()
+    rest[index] = 0
+    return kernel[index], rest
+
+
+class TestConvolutions:
+    """Kernels of shape (*window, m, n)."""
+
+    @pytest.mark.parametrize("window", [(3,), (4,), (3, 4), (2, 1), (3, 2, 4)])
+    def test_without_noise_a_convolution_is_the_identity(self, window, to_numpy):
+        conv = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+        layer = conv[len(window)](
+            5, window, padding="same", kernel_initializer=ko.OddSigmoidInit(noise_scale=0.0)
+        )
+        x = np.random.default_rng(0).standard_normal((2, *(6,) * len(window), 5))
+        assert to_numpy(layer(x.astype("float32"))) == pytest.approx(x, abs=1e-6)
+
+    @pytest.mark.parametrize("window", [(3,), (4,), (3, 4)])
+    def test_without_noise_a_transposed_convolution_is_the_identity(self, window, to_numpy):
+        conv = {1: keras.layers.Conv1DTranspose, 2: keras.layers.Conv2DTranspose}
+        init = ko.OddSigmoidInit(noise_scale=0.0, input_axes=[-1], output_axes=[-2])
+        layer = conv[len(window)](5, window, padding="same", kernel_initializer=init)
+        x = np.random.default_rng(0).standard_normal((2, *(6,) * len(window), 5))
+        assert to_numpy(layer(x.astype("float32"))) == pytest.approx(x, abs=1e-6)
+
+    @pytest.mark.parametrize("shape", [(3, 3, 6, 10), (3, 3, 10, 6), (4, 5, 7)])
+    def test_pattern_sits_on_the_centre_tap(self, shape, draw):
+        centre, rest = centre_tap(draw(ko.OddSigmoidInit("langevin", noise_scale=0.0), shape))
+        assert centre == pytest.approx(3 * pattern(*shape[-2:]), rel=1e-6)
+        assert not rest.any()
+
+    def test_noise_covers_all_taps_with_the_whole_fan_in(self, draw):
+        init = ko.OddSigmoidInit("bipolar_sigmoid", depth=50)
+        kernel = draw(init, (3, 5, 40, 60))
+        kernel[1, 2] -= 2 * pattern(40, 60)
+        std = 2 * solver.noise_scale(50) / math.sqrt(3 * 5 * 40)
+        per_tap = kernel.std(axis=(2, 3))
+        assert per_tap == pytest.approx(np.full((3, 5), std), rel=SIGMAS / math.sqrt(2 * 40 * 60))
+        assert kernel.std() == pytest.approx(std, rel=SIGMAS / math.sqrt(2 * kernel.size))
+
+    @pytest.mark.parametrize("rotation", ["hartley", "haar"])
+    @pytest.mark.parametrize("shape", [(3, 3, 6, 10), (3, 3, 10, 6), (4, 8, 8)])
+    def test_rotation_sits_on_the_centre_tap(self, rotation, shape, draw):
+        init = ko.OddSigmoidOrthogonal(depth=20, rotation=rotation)
+        centre, rest = centre_tap(draw(init, shape))
+        q, (m, n) = centre / init.operating_point.gain, shape[-2:]
+        gram = q.T @ q if n <= m else q @ q.T * (m / n)
+        assert gram == pytest.approx(np.eye(min(m, n)), abs=1e-5)
+        assert not rest.any()
+
+    @pytest.mark.parametrize("cls", BOTH)
+    def test_each_group_of_a_grouped_convolution_has_its_own(self, cls, draw, to_numpy):
+        # Its kernel is (*window, m / groups, n): the groups of outputs, side by side.
+        layer = keras.layers.Conv1D(
+            8, 3, padding="same", groups=2, kernel_initializer=cls(gates=2, seed=1)
+        )
+        x = np.random.default_rng(0).standard_normal((2, 6, 8)).astype("float32")
+        layer(x)
+        kernel = to_numpy(layer.kernel)
+        assert kernel.shape == (3, 4, 8)
+        assert not np.allclose(kernel[1, :, :4], kernel[1, :, 4:])
+        if cls is ko.OddSigmoidInit:
+            assert kernel[1, :, :4].diagonal() == pytest.approx(np.ones(4), abs=0.4)
+            assert kernel[1, :, 4:].diagonal() == pytest.approx(np.ones(4), abs=0.4)
+        else:
+            for block in (kernel[1, :, :4], kernel[1, :, 4:]):
+                assert block.T @ block == pytest.approx(
+                    cls().operating_point.gain ** 2 * np.eye(4), abs=1e-5
+                )
+
+    @pytest.mark.parametrize("multiplier", [1, 3])
+    def test_a_depthwise_kernel_has_one_input_for_each_output(self, multiplier, draw, to_numpy):
+        axes = {"input_axes": [], "output_axes": [-2, -1]}
+        layer = keras.layers.DepthwiseConv2D(
+            3,
+            padding="same",
+            depth_multiplier=multiplier,
+            depthwise_initializer=ko.OddSigmoidInit("langevin", noise_scale=0.0, **axes),
+        )
+        x = np.random.default_rng(0).standard_normal((2, 5, 5, 4))
+        expected = np.repeat(3 * x, multiplier, axis=-1)
+        assert to_numpy(layer(x.astype("float32"))) == pytest.approx(expected, abs=1e-5)
+
+        init = ko.OddSigmoidInit("langevin", depth=20, **axes)
+        kernel = draw(init, (3, 3, 300, multiplier))
+        kernel[1, 1] -= 3
+        std = 3 * solver.noise_scale(20) / 3  # nine taps, one input
+        assert kernel.std() == pytest.approx(std, rel=SIGMAS / math.sqrt(2 * kernel.size))
+
+        init = ko.OddSigmoidOrthogonal("langevin", depth=20, **axes)
+        centre, rest = centre_tap(draw(init, (3, 3, 300, multiplier)))
+        assert np.abs(centre) == pytest.approx(
+            np.full((300, multiplier), 3 * init.operating_point.gain), rel=1e-6
+        )
+        assert abs(np.sign(centre).mean()) < SIGMAS / math.sqrt(centre.size)
+        assert not rest.any()
+
+
+@pytest.fixture(scope="module")
+def rnn():
+    """States of a SimpleRNN after each of 500 steps without input, by its kernel."""
+    width, steps = 256, 500
+    layer = keras.layers.SimpleRNN(width, return_sequences=True)
+    inputs, state = keras.Input((steps, 1)), keras.Input((width,))
+    model = keras.Model([inputs, state], layer(inputs, initial_state=state))
+
+    def run(init, seed):
+        keras.utils.set_random_seed(seed)
+        layer.cell.recurrent_kernel.assign(init((width, width)))
+        start = np.random.default_rng(seed).uniform(0.5, 1.5, (32, width)).astype("float32")
+        empty = np.zeros((32, steps, 1), "float32")
+        return model.predict([empty, start], verbose=0, batch_size=32)
+
+    return run
+
+
+class TestRecurrent:
+    def test_diagonal_keeps_the_state_dispersed_over_500_steps(self, rnn):
+        scale = solver.recurrent_noise_scale(500, 0.3)
+        init = ko.OddSigmoidInit("tanh", noise_scale=scale)
+        last = np.stack([rnn(init, seed)[:, -1] for seed in range(4)])
+        # A matrix of this width scatters by .03 around the rate.
+        assert np.mean(last < 0) == pytest.approx(0.3, abs=0.06)
+        predicted = solver.recurrent_spread(init.activation.profile, scale)
+        assert np.sqrt(np.mean(last**2)) == pytest.approx(predicted, rel=0.15)
+
+    def test_the_scale_for_layers_keeps_it_dispersed_and_forgets_its_sign(self, rnn):
+        last = rnn(ko.OddSigmoidInit("tanh", depth=500), 0)[:, -1]
+        assert np.mean(last < 0) == pytest.approx(0.5, abs=0.05)
+        assert 0.2 < np.sqrt(np.mean(last**2)) < 0.5
+
+    def test_rotation_keeps_the_spread_that_the_solver_says(self, rnn):
+        init = ko.OddSigmoidOrthogonal("tanh", depth=500)
+        for step, tolerance in ((250, 0.1), (499, 0.05)):
+            spread = rnn(init, 0)[:, step].std()
+            assert spread == pytest.approx(init.operating_point.spread, rel=tolerance)
+
+    @pytest.mark.parametrize(
+        ("layer", "gates"), [(keras.layers.LSTM, 4), (keras.layers.GRU, 3)], ids=["LSTM", "GRU"]
+    )
+    def test_each_gate_has_its_own_pattern(self, layer, gates, to_numpy):
+        cell = layer(
+            6,
+            kernel_initializer=ko.OddSigmoidInit(noise_scale=0.0, gates=gates),
+            recurrent_initializer=ko.OddSigmoidOrthogonal(gates=gates),
+        )
+        cell.build((None, 5, 9))
+        kernel, recurrent = to_numpy(cell.cell.kernel), to_numpy(cell.cell.recurrent_kernel)
+        assert kernel == pytest.approx(np.tile(pattern(9, 6), (1, gates)))
+        blocks = np.split(recurrent, gates, axis=1)
+        for block in blocks:
+            gain = ko.OddSigmoidOrthogonal().operating_point.gain
+            assert block.T @ block == pytest.approx(gain**2 * np.eye(6), abs=1e-5)
+        assert not np.allclose(blocks[0], blocks[1])
+
+    def test_without_gates_a_fused_kernel_is_one_map(self, draw):
+        # What the documentation says: outputs copy the inputs in turn, across the gates.
+        assert draw(ko.OddSigmoidInit(noise_scale=0.0), (9, 24)) == pytest.approx(pattern(9, 24))
+
+
+class TestAxes:
+    @pytest.mark.parametrize(
+        ("equation", "inputs", "output_shape", "matrix"),
+        [
+            ("abc,cd->abd", (None, 3, 6), (None, 4), lambda k: k),
+            ("abc,cde->abde", (None, 3, 8), (None, 2, 3), lambda k: k.reshape(8, 6)),
+            ("abcd,cde->abe", (None, 5, 2, 3), (None, 8), lambda k: k.reshape(6, 8)),
+            ("abc,dc->abd", (None, 3, 6), (None, 4), lambda k: k.T),
+        ],
+    )
+    def test_einsum_dense_tells_which_axes_are_inputs(
+        self, equation, inputs, output_shape, matrix, to_numpy
+    ):
+        init = ko.OddSigmoidInit(noise_scale=0.0)
+        layer = keras.layers.EinsumDense(equation, output_shape, kernel_initializer=init)
+        layer.build(inputs)
+        found = matrix(to_numpy(layer.kernel))
+        assert found == pytest.approx(pattern(*found.shape))
+
+    @pytest.mark.parametrize("cls", BOTH)
+    def test_every_kernel_of_multi_head_attention_is_a_matrix_of_its_own(self, cls, to_numpy):
+        attention = keras.layers.MultiHeadAttention(2, 3, kernel_initializer=cls(depth=7))
+        attention.build((None, 5, 6), (None, 5, 6))
+        matrices = [
+            to_numpy(layer.kernel).reshape(6, 6)
+            for layer in (
+                attention._query_dense,
+                attention._key_dense,
+                attention._value_dense,
+                attention._output_dense,
+            )
+        ]
+        assert len({matrix.tobytes() for matrix in matrices}) == 4
+        for matrix in matrices:
+            if cls is ko.OddSigmoidInit:
+                assert matrix.diagonal() == pytest.approx(np.ones(6), abs=1)
+            else:
+                gain = cls(depth=7).operating_point.gain
+                assert matrix.T @ matrix == pytest.approx(gain**2 * np.eye(6), abs=1e-5)
+
+    def test_any_layout_is_read_by_its_axes(self, draw):
+        # (outputs, window, inputs, inputs, outputs), from both ends.
+        init = ko.OddSigmoidInit(noise_scale=0.0, input_axes=[3, 2], output_axes=[0, -1])
+        kernel = draw(init, (2, 3, 4, 5, 6))
+        matrix = kernel.transpose(1, 3, 2, 0, 4).reshape(3, 20, 12)
+        assert matrix[1] == pytest.approx(pattern(20, 12))
+        assert not matrix[[0, 2]].any()
 
 
 @pytest.mark.parametrize("cls", BOTH)
@@ -301,9 +513,14 @@ class TestArguments:
         turned = draw(cls(seed=2, input_axes=[-1], output_axes=[0]), (9, 5))
         assert np.array_equal(turned, usual.T)
 
-    @pytest.mark.parametrize("shape", [(), (3,), (3, 4, 5), (3, 3, 4, 5), (0, 4), (4, 0)])
-    def test_a_shape_of_another_rank_is_rejected(self, cls, shape):
-        with pytest.raises(ValueError, match=r"`shape` must be .* Received: shape=\("):
+    @pytest.mark.parametrize("shape", [(), (3,)])
+    def test_a_shape_that_is_no_matrix_is_rejected_with_the_way_out(self, cls, shape):
+        with pytest.raises(ValueError, match=r"`input_axes` and .* Received: shape=\("):
+            cls()(shape)
+
+    @pytest.mark.parametrize("shape", [(0, 4), (4, 0), (0, 3, 4)])
+    def test_an_empty_shape_is_rejected(self, cls, shape):
+        with pytest.raises(ValueError, match=r"`shape` must be positive .* Received: shape=\("):
             cls()(shape)
 
     def test_a_dtype_that_is_not_floating_is_rejected(self, cls):
@@ -319,15 +536,25 @@ class TestArguments:
             ({"activation": None}, TypeError, "identifier=None"),
             ({"input_axes": [0]}, ValueError, r"input_axes=\[0\], output_axes=None"),
             ({"input_axes": ["a"], "output_axes": [1]}, TypeError, r"input_axes=\['a'\]"),
+            ({"input_axes": [0], "output_axes": []}, ValueError, r"output_axes=\[\]"),
+            ({"gates": 0}, ValueError, "gates=0"),
+            ({"gates": 1.5}, TypeError, "gates=1.5"),
         ],
     )
     def test_bad_arguments_are_rejected_at_construction(self, cls, arguments, error, received):
         with pytest.raises(error, match=f"Received: {received}"):
             cls(**arguments)
 
-    def test_axes_that_do_not_fit_are_rejected(self, cls):
-        with pytest.raises(ValueError, match=r"Received: input_axes=\[0\], output_axes=\[0\]"):
-            cls(input_axes=[0], output_axes=[0])((3, 3))
+    @pytest.mark.parametrize(
+        ("inputs", "outputs"), [([0], [0]), ([0], [-2]), ([0], [2]), ([-3], [0])]
+    )
+    def test_axes_that_do_not_fit_are_rejected(self, cls, inputs, outputs):
+        with pytest.raises(ValueError, match=r"Received: input_axes=\[.*output_axes=\[.*shape=\("):
+            cls(input_axes=inputs, output_axes=outputs)((3, 3))
+
+    def test_gates_must_divide_the_outputs(self, cls):
+        with pytest.raises(ValueError, match=r"`gates` must divide .* 10. Received: gates=4"):
+            cls(gates=4)((5, 10))
 
     def test_leaves_keras_numbering_of_layers_alone(self, cls):
         keras.backend.clear_session()

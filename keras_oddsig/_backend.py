@@ -99,11 +99,8 @@ def add_at(tensor: Any, entries: Any, value: float) -> Any:
             values = tf.fill((len(entries),), tf.cast(value, tensor.dtype))
             return tf.tensor_scatter_nd_add(tensor, entries, values)
         case _:
-            return tensor.index_put_(
-                [ops.convert_to_tensor(axis) for axis in entries.T],
-                ops.convert_to_tensor(value, dtype=tensor.dtype),
-                accumulate=True,
-            )
+            index = ops.convert_to_tensor(entries).T
+            return tensor.index_put_(tuple(index), tensor.new_tensor(value), accumulate=True)
 
 
 def sum_table(vector: Any, rows: int) -> Any:

@@ -97,8 +97,7 @@ class _KernelInitializer(keras.initializers.VarianceScaling):
         # Not super().__init__: its scale, mode, distribution and seed are none of ours.
         solver._integer("depth", depth, at_least=1)
         solver._integer("gates", gates, at_least=1)
-        # A name of its own, so that Keras's numbering of the user's layers is left alone.
-        self.activation: OddSigmoid = activations._make(activation, name="activation")
+        self.activation = _activation(activation)
         self._identifier = activation
         self.depth = int(depth)
         self.gates = int(gates)
@@ -523,6 +522,19 @@ def _operating_point(activation: OddSigmoid, depth: int, gain: float | None) -> 
     point = _gain_for_depth(unit, depth) if gain is None else _point_at_gain(unit, gain)
     # For A f(k x) the gain is that of f, and the spread A times its.
     return OrthogonalGain(point.gain, activation.amplitude * point.spread, point.chi)
+
+
+def _activation(identifier: Any) -> OddSigmoid:
+    """The activation whose profile scales the kernel; one for all who give its name."""
+    return _named_activation(identifier) if isinstance(identifier, str) else _own(identifier)
+
+
+def _own(identifier: Any) -> OddSigmoid:
+    # A name of its own, so that Keras's numbering of the user's layers is left alone.
+    return activations._make(identifier, name="activation")
+
+
+_named_activation = functools.lru_cache(maxsize=64)(_own)
 
 
 def _seed(seed: Any) -> int | keras.random.SeedGenerator | None:

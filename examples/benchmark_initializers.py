@@ -1,0 +1,319 @@
+"""What the initializers and the activations cost, beside Keras's own.
+
+    KERAS_BACKEND=jax python examples/benchmark_initializers.py
+
+Every figure is a ratio: two things timed in turn in one process, by the medians of several
+runs after a warm-up. The script prints tables and writes them, with the machine and the
+versions, to a JSON file. Kernels are compared with `keras.initializers.RandomNormal` on the
+same shape, activations with `keras.activations.tanh`, a model with one that is initialized by
+`GlorotUniform`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from rich.console import Console
+from rich.table import Table
+
+import keras_oddsig as ko
+
+BACKEND = keras.backend.backend()
+SHAPES = [(784, 512), (1024, 1024), (3, 3, 512, 512), (4096, 4096)]
+INITIALIZERS: dict[str, Callable[[], keras.initializers.Initializer]] = {
+    "RandomNormal": lambda: keras.initializers.RandomNormal(seed=1),
+    "OddSigmoidInit": lambda: ko.OddSigmoidInit(seed=1),
+    "OddSigmoidOrthogonal": lambda: ko.OddSigmoidOrthogonal(seed=1),
+    "Orthogonal": lambda: keras.initializers.Orthogonal(seed=1),
+}
+ACTIVATIONS: dict[str, Callable[[], Callable[[Any], Any]]] = {
+    "keras tanh": lambda: keras.activations.tanh,
+    "Tanh": ko.Tanh,
+    "BipolarSigmoid": ko.BipolarSigmoid,
+    "Softsign": ko.Softsign,
+    "Algebraic(2)": ko.Algebraic,
+    "Algebraic(3)": lambda: ko.Algebraic(3),
+    "Arctan": ko.Arctan,
+    "Gudermannian": ko.Gudermannian,
+    "Erf": ko.Erf,
+    "Langevin": ko.Langevin,
+    "keras erf": lambda: ops.erf,
+    "keras arctan": lambda: ops.arctan,
+}
+
+
+def device() -> str:
+    """The device that the backend computes on, in its own words."""
+    match BACKEND:
+        case "jax":
+            import jax
+
+            kind = jax.devices()[0].device_kind
+        case "torch":
+            import torch
+
+            kind = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+        case _:
+            import tensorflow as tf
+
+            gpus = tf.config.list_physical_devices("GPU")
+            kind = (
+                tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "cpu"
+            )
+    return f"{kind}, {os.cpu_count()} CPU cores, {platform.machine()}" if "cpu" in kind else kind
+
+
+def wait(result: Any) -> None:
+    """Returns when the result is there: the accelerators compute ahead of Python."""
+    match BACKEND:
+        case "jax":
+            import jax
+
+            jax.block_until_ready(result)
+        case "torch":
+            import torch
+
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    wait(function())
+    return time.perf_counter() - start
+
+
+def medians(
+    functions: dict[str, Callable[[], Any]], runs: int, long: float = 2.0
+) -> dict[str, float]:
+    """Median seconds of each function, run in turn; one that takes `long` runs three times."""
+    warm = {name: (seconds(f), seconds(f))[1] for name, f in functions.items()}
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for run in range(runs):
+        for name, function in functions.items():
+            if run < 3 or warm[name] < long:
+                times[name].append(seconds(function))
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """By the backend's compiler; None where Keras itself does not compile such a function."""
+    match BACKEND:
+        case "jax":
+            import jax
+
+            return jax.jit(function)
+        case "tensorflow":
+            import tensorflow as tf
+
+            return tf.function(function, jit_compile=True)
+    return None
+
+
+def benchmark_kernels(runs: int) -> list[dict[str, Any]]:
+    rows = []
+    for shape in SHAPES:
+        eager = {name: (lambda i=make(): i(shape)) for name, make in INITIALIZERS.items()}
+        modes = {"eager": eager}
+        if compiled(len) is not None:
+            modes["compiled"] = {
+                name: compiled(f) for name, f in eager.items() if name != "Orthogonal"
+            }
+        for mode, functions in modes.items():
+            times = medians(functions, runs)
+            rows.append(
+                {
+                    "shape": list(shape),
+                    "mode": mode,
+                    "RandomNormal seconds": times["RandomNormal"],
+                    **{name: t / times["RandomNormal"] for name, t in times.items()},
+                }
+            )
+    return rows
+
+
+def peak_memory(function: Callable[[], Any], kernel_bytes: int) -> float | None:
+    """The most memory held at once while `function` runs, in kernels; None where unknown."""
+    wait(function())
+    gc.collect()
+    if BACKEND == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            wait(function())
+            return (torch.cuda.max_memory_allocated() - before) / kernel_bytes
+    if "cpu" not in device():
+        return None
+    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if not reset.exists():
+        return None
+
+    def field(name: str) -> int:
+        line = next(line for line in status.read_text().splitlines() if line.startswith(name))
+        return 1024 * int(line.split()[1])
+
+    before = field("VmRSS")
+    reset.write_text("5")  # the peak is counted from here on
+    wait(function())
+    return (field("VmHWM") - before) / kernel_bytes
+
+
+def benchmark_memory() -> dict[str, float | None]:
+    shape = (4096, 4096)
+    return {
+        name: peak_memory(lambda i=make(): i(shape), 4 * 4096**2)
+        for name, make in INITIALIZERS.items()
+        if name != "Orthogonal"
+    }
+
+
+def forward_and_backward(activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`x -> (f(x), f'(x))`, compiled."""
+    match BACKEND:
+        case "jax":
+            import jax
+
+            def step(x: Any) -> Any:
+                y, pull = jax.vjp(activation, x)
+                return y, pull(jax.numpy.ones_like(y))
+
+            return jax.jit(step)
+        case "tensorflow":
+            import tensorflow as tf
+
+            @tf.function(jit_compile=True)
+            def step_tf(x: Any) -> Any:
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    y = activation(x)
+                return y, tape.gradient(y, x)
+
+            return step_tf
+        case _:
+            import torch
+
+            fused = torch.compile(activation)
+
+            def step_torch(x: Any) -> Any:
+                x = x.detach().requires_grad_(True)
+                y = fused(x)
+                y.backward(torch.ones_like(y))
+                return y, x.grad
+
+            return step_torch
+
+
+def benchmark_activations(runs: int) -> dict[str, float]:
+    x = ops.convert_to_tensor(
+        np.random.default_rng(0).standard_normal((4096, 1024)).astype("float32")
+    )
+    steps = {
+        name: (lambda f=forward_and_backward(make()): f(x)) for name, make in ACTIVATIONS.items()
+    }
+    times = medians(steps, runs)
+    return {name: t / times["keras tanh"] for name, t in times.items()}
+
+
+def build_model(init: Callable[[], keras.initializers.Initializer], layers: int = 100) -> None:
+    hidden = [keras.layers.Dense(64, "tanh", kernel_initializer=init()) for _ in range(layers)]
+    keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10)])
+
+
+def benchmark_model(runs: int) -> dict[str, float]:
+    makers: dict[str, Callable[[], keras.initializers.Initializer]] = {
+        "GlorotUniform": keras.initializers.GlorotUniform,
+        "OddSigmoidInit": lambda: ko.OddSigmoidInit("tanh", depth=100),
+        "OddSigmoidOrthogonal": lambda: ko.OddSigmoidOrthogonal("tanh", depth=100),
+    }
+    times = medians({name: (lambda m=m: build_model(m)) for name, m in makers.items()}, runs)
+    return {name: t / times["GlorotUniform"] for name, t in times.items()}
+
+
+def print_tables(console: Console, report: dict[str, Any]) -> None:
+    title = f"{BACKEND} on {report['device']}"
+    table = Table(title=f"Kernels: time of RandomNormal = 1 ({title})")
+    table.add_column("shape")
+    table.add_column("mode")
+    table.add_column("RandomNormal", justify="right")
+    for name in list(INITIALIZERS)[1:]:
+        table.add_column(name, justify="right")
+    for row in report["kernels"]:
+        table.add_row(
+            str(tuple(row["shape"])),
+            row["mode"],
+            f"{1e3 * row['RandomNormal seconds']:.2f} ms",
+            *(f"{row[name]:.2f}" if name in row else "" for name in list(INITIALIZERS)[1:]),
+        )
+    console.print(table)
+    for heading, key in (
+        ("Peak memory at (4096, 4096), in kernels", "memory"),
+        (
+            "Forward and backward on (4096, 1024), compiled: keras.activations.tanh = 1",
+            "activations",
+        ),
+        ("Building 100 layers of 64: with GlorotUniform = 1", "model"),
+    ):
+        table = Table(title=heading)
+        table.add_column("")
+        table.add_column("", justify="right")
+        for name, value in report[key].items():
+            table.add_row(name, "unknown" if value is None else f"{value:.2f}")
+        console.print(table)
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=11, help="of which the median is taken")
+    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
+    args = parser.parse_args(argv)
+    if args.runs < 1:
+        parser.error(f"--runs must be at least 1. Received: {args.runs}")
+    # The same seed many times, on purpose.
+    warnings.filterwarnings("ignore", message=".*second kernel")
+
+    packages = ["keras", "numpy", {"tensorflow": "tensorflow-cpu"}.get(BACKEND, BACKEND)]
+    report = {
+        "backend": BACKEND,
+        "device": device(),
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+        "runs": args.runs,
+        "memory": benchmark_memory(),
+        "kernels": benchmark_kernels(args.runs),
+        "activations": benchmark_activations(args.runs),
+        "model": benchmark_model(max(3, args.runs // 2)),
+    }
+    print_tables(Console(), report)
+    if args.output is not None:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.version(package.removesuffix("-cpu"))
+
+
+if __name__ == "__main__":
+    main()

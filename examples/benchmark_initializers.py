@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import gc
 import importlib.metadata
 import json
+import math
+import multiprocessing
 import os
 import platform
 import statistics
@@ -34,7 +37,8 @@ from rich.table import Table
 import keras_oddsig as ko
 
 BACKEND = keras.backend.backend()
-SHAPES = [(784, 512), (1024, 1024), (3, 3, 512, 512), (4096, 4096)]
+LARGEST = (4096, 4096)
+SHAPES = [(784, 512), (1024, 1024), (3, 3, 512, 512), LARGEST]
 INITIALIZERS: dict[str, Callable[[], keras.initializers.Initializer]] = {
     "RandomNormal": lambda: keras.initializers.RandomNormal(seed=1),
     "OddSigmoidInit": lambda: ko.OddSigmoidInit(seed=1),
@@ -128,7 +132,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any] | None:
 def benchmark_kernels(runs: int) -> list[dict[str, Any]]:
     rows = []
     for shape in SHAPES:
-        eager = {name: (lambda i=make(): i(shape)) for name, make in INITIALIZERS.items()}
+        eager = {name: functools.partial(make(), shape) for name, make in INITIALIZERS.items()}
         modes = {"eager": eager}
         if compiled(len) is not None:
             modes["compiled"] = {
@@ -147,22 +151,31 @@ def benchmark_kernels(runs: int) -> list[dict[str, Any]]:
     return rows
 
 
-def peak_memory(function: Callable[[], Any], kernel_bytes: int) -> float | None:
-    """The most memory held at once while `function` runs, in kernels; None where unknown."""
-    wait(function())
-    gc.collect()
-    if BACKEND == "torch":
-        import torch
+def peak_memory(name: str) -> float | None:
+    """The most memory held at once while a kernel is drawn, in kernels; None where unknown.
 
-        if torch.cuda.is_available():
+    For a process of its own: allocators keep what they once had.
+    """
+    init = INITIALIZERS[name]()
+    wait(init((64, 64)))
+    gc.collect()
+    kernel_bytes = 4 * math.prod(LARGEST)
+    match BACKEND:
+        case "torch" if "cpu" not in device():
+            import torch
+
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
-            wait(function())
+            wait(init(LARGEST))
             return (torch.cuda.max_memory_allocated() - before) / kernel_bytes
-    if "cpu" not in device():
-        return None
+        case "jax" if "cpu" not in device():
+            import jax
+
+            before = jax.devices()[0].memory_stats()["bytes_in_use"]
+            wait(init(LARGEST))
+            return (jax.devices()[0].memory_stats()["peak_bytes_in_use"] - before) / kernel_bytes
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not reset.exists():
+    if "cpu" not in device() or not reset.exists():
         return None
 
     def field(name: str) -> int:
@@ -171,17 +184,17 @@ def peak_memory(function: Callable[[], Any], kernel_bytes: int) -> float | None:
 
     before = field("VmRSS")
     reset.write_text("5")  # the peak is counted from here on
-    wait(function())
+    wait(init(LARGEST))
     return (field("VmHWM") - before) / kernel_bytes
 
 
 def benchmark_memory() -> dict[str, float | None]:
-    shape = (4096, 4096)
-    return {
-        name: peak_memory(lambda i=make(): i(shape), 4 * 4096**2)
-        for name, make in INITIALIZERS.items()
-        if name != "Orthogonal"
-    }
+    figures = {}
+    for name in INITIALIZERS:
+        if name != "Orthogonal":
+            with multiprocessing.get_context("spawn").Pool(1) as process:
+                figures[name] = process.apply(peak_memory, (name,))
+    return figures
 
 
 def forward_and_backward(activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -209,6 +222,8 @@ def forward_and_backward(activation: Callable[[Any], Any]) -> Callable[[Any], An
         case _:
             import torch
 
+            # Otherwise the layers, whose `__call__` is one, would run eagerly after the eighth.
+            torch._dynamo.config.recompile_limit = len(ACTIVATIONS) + 1
             fused = torch.compile(activation)
 
             def step_torch(x: Any) -> Any:
@@ -225,7 +240,8 @@ def benchmark_activations(runs: int) -> dict[str, float]:
         np.random.default_rng(0).standard_normal((4096, 1024)).astype("float32")
     )
     steps = {
-        name: (lambda f=forward_and_backward(make()): f(x)) for name, make in ACTIVATIONS.items()
+        name: functools.partial(forward_and_backward(make()), x)
+        for name, make in ACTIVATIONS.items()
     }
     times = medians(steps, runs)
     return {name: t / times["keras tanh"] for name, t in times.items()}
@@ -242,7 +258,9 @@ def benchmark_model(runs: int) -> dict[str, float]:
         "OddSigmoidInit": lambda: ko.OddSigmoidInit("tanh", depth=100),
         "OddSigmoidOrthogonal": lambda: ko.OddSigmoidOrthogonal("tanh", depth=100),
     }
-    times = medians({name: (lambda m=m: build_model(m)) for name, m in makers.items()}, runs)
+    times = medians(
+        {name: functools.partial(build_model, make) for name, make in makers.items()}, runs
+    )
     return {name: t / times["GlorotUniform"] for name, t in times.items()}
 
 

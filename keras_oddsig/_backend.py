@@ -103,17 +103,22 @@ def add_at(tensor: Any, entries: Any, value: float) -> Any:
             return tensor.index_put_(tuple(index), tensor.new_tensor(value), accumulate=True)
 
 
-def sum_table(vector: Any, rows: int) -> Any:
-    """The matrix of `vector[(i + j) mod N]`, of shape (rows, N); on PyTorch a view, no copy."""
+def sum_table(vector: Any, rows: int, columns: int) -> Any:
+    """The matrix of `vector[(i + j) mod N]`, of that shape, neither side above N.
+
+    On PyTorch a view, no copy.
+    """
     size = vector.shape[0]
     match _BACKEND:
         case "jax":
             # XLA makes each entry where it is used, and each device its own.
-            return vector[(ops.arange(rows)[:, None] + ops.arange(size)) % size]
+            return vector[(ops.arange(rows)[:, None] + ops.arange(columns)) % size]
         case "torch":
-            return ops.tile(vector, (2,)).unfold(0, size, 1)[:rows]
+            return ops.tile(vector, (2,)).unfold(0, columns, 1)[:rows]
+        case _ if rows > columns:  # the other way round, lest all N columns be made
+            return ops.transpose(sum_table(vector, columns, rows))
         case _:
             # No index arithmetic: the vector repeated, in rows of N + 1, moves by one each row.
             repeats = -(-rows * (size + 1) // size)
             tiled = ops.tile(vector, (repeats,))[: rows * (size + 1)]
-            return ops.reshape(tiled, (rows, size + 1))[:, :size]
+            return ops.reshape(tiled, (rows, size + 1))[:, :columns]

@@ -1,6 +1,8 @@
 """The initializers, on the backend that KERAS_BACKEND names."""
 
+import contextlib
 import math
+import shutil
 import warnings
 
 import keras
@@ -492,6 +494,84 @@ class TestSeeds:
     def test_what_is_no_seed_is_rejected(self, cls, seed):
         with pytest.raises(TypeError, match=r"`seed` must be .* Received: seed="):
             cls(seed=seed)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+class TestPrecision:
+    @pytest.fixture
+    def policy(self, request):
+        """Sets the global dtype policy; JAX has float64 only where it is enabled."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(request.param)
+        wide = contextlib.nullcontext()
+        if request.param == "float64" and keras.backend.backend() == "jax":
+            import jax
+
+            wide = jax.enable_x64(True)
+        with wide:
+            yield request.param
+        keras.config.set_dtype_policy(before)
+
+    @pytest.mark.parametrize(
+        "policy", ["float32", "float64", "mixed_float16", "mixed_bfloat16"], indirect=True
+    )
+    @pytest.mark.parametrize("mode", ["jit_compile", "run_eagerly"])
+    # PyTorch's compiler warns of itself.
+    @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
+    @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+    def test_a_layer_gets_the_dtype_of_its_policy_and_trains(self, cls, policy, mode, to_numpy):
+        if mode == "jit_compile" and keras.backend.backend() == "torch":
+            if policy != "float32":
+                pytest.skip("one run of PyTorch's slow compiler is enough")
+            if shutil.which("g++") is None:
+                pytest.skip("PyTorch's compiler needs a C++ compiler")
+        layer = keras.layers.Dense(128, ko.Erf(), kernel_initializer=cls("erf", 10, seed=3))
+        model = keras.Sequential([keras.Input((128,)), layer, keras.layers.Dense(1)])
+        assert layer.kernel.dtype == layer.variable_dtype
+        drawn_in = "float64" if policy == "float64" else "float32"
+        assert to_numpy(layer.kernel) == pytest.approx(
+            to_numpy(cls("erf", 10, seed=3)((128, 128), dtype=drawn_in)), abs=1e-6
+        )
+        model.compile("sgd", "mse", **{mode: True})
+        x = np.linspace(-1, 1, 8 * 128).reshape(8, 128).astype("float32")
+        assert np.isfinite(model.train_on_batch(x, x[:, :1]))
+        assert keras.backend.standardize_dtype(model(x).dtype) == layer.compute_dtype
+
+    # Wider than float16's largest number, 65504; a sum over so many inputs overflows it.
+    @pytest.mark.parametrize("shape", [(70_000, 3), (3, 70_000), (3, 3, 8_000, 2)])
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    def test_no_size_overflows_half_precision(self, cls, shape, dtype, draw):
+        kernel = draw(cls("bipolar_sigmoid", seed=3), shape, dtype=dtype)
+        rms = np.sqrt(np.mean(np.square(draw(cls("bipolar_sigmoid", seed=3), shape))))
+        assert np.all(np.isfinite(kernel))
+        assert np.sqrt(np.mean(kernel**2)) == pytest.approx(rms, rel=5e-3)
+
+    @pytest.mark.parametrize("policy", ["float64"], indirect=True)
+    def test_float64_is_drawn_in_float64(self, cls, policy, draw):
+        kernel = draw(cls(), (50, 50), dtype=policy)
+        assert kernel.dtype == "float64"
+        assert not np.array_equal(kernel, kernel.astype("float32"))
+        if cls is ko.OddSigmoidOrthogonal:
+            gram = kernel.T @ kernel
+            assert gram / gram[0, 0] == pytest.approx(np.eye(50), abs=1e-14)
+
+    def test_on_an_accelerator_a_kernel_is_drawn_there(self, cls):
+        match keras.backend.backend():
+            case "jax":
+                import jax
+
+                at_hand = jax.default_backend() != "cpu"
+            case "tensorflow":
+                import tensorflow as tf
+
+                at_hand = bool(tf.config.list_logical_devices("GPU"))
+            case _:
+                import torch
+
+                at_hand = torch.cuda.is_available()
+        if not at_hand:
+            pytest.skip("no GPU here")
+        assert "cpu" not in str(cls()((64, 64)).device).lower()
 
 
 @pytest.mark.parametrize("cls", BOTH)

@@ -4,6 +4,26 @@ Both draw a kernel of `m` inputs and `n` outputs whose gain is the activation's 
 gain `omega = 1 / f'(0)`: `OddSigmoidInit` an identity pattern plus noise,
 `OddSigmoidOrthogonal` a random rotation, slightly above that gain.
 
+What is an input, and what an output, follows Keras:
+
+- A shape of two axes is `(m, n)`, of more `(*window, m, n)`, as convolutions have it. Pattern
+  or rotation sit on the centre tap, `(k - 1) // 2` of each axis of the window; noise covers
+  all taps, with `m * prod(window)` inputs. With stride 1 and `padding="same"` a convolution of
+  `m = n` without noise is a multiple of the identity.
+- `EinsumDense` and `MultiHeadAttention` tell the axes of their kernels themselves (Keras 3.15
+  and later; earlier ones read the last two axes as any other shape's).
+- `Conv1DTranspose` and its like, `(*window, n, m)`: `input_axes=[-1], output_axes=[-2]`.
+- `DepthwiseConv2D`, `(*window, channels, multiplier)`, looks like a convolution and is none:
+  each output has one input. `input_axes=[], output_axes=[-2, -1]` says so. Without it the
+  kernel would pass on the first `multiplier` channels and drop the rest.
+- `SimpleRNN`'s recurrent kernel is the same at each step: for `OddSigmoidInit` give
+  `noise_scale=keras_oddsig.recurrent_noise_scale(steps)`. With `depth=steps` alone the state
+  stays dispersed, but its sign is forgotten.
+- `LSTM` and `GRU` fuse the kernels of their gates, side by side: `gates=4`, or 3, draws one
+  for each. Without it the fused kernel is one map: the identity pattern repeats across the
+  gates' borders, and the rotation is scaled for all gates' outputs together, twice as large
+  for four. The groups of a grouped convolution are such kernels, too: `gates=groups`.
+
 References: as in `keras_oddsig.solver`, which computes the scales.
 """
 
@@ -15,15 +35,17 @@ import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_oddsig import _backend, activations, solver
-from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.solver import OrthogonalGain
+
+if TYPE_CHECKING:  # no name at run time: `activations` may be half imported (`_registration`)
+    from keras_oddsig.activations import OddSigmoid
 
 __all__ = ["OddSigmoidInit", "OddSigmoidOrthogonal"]
 
@@ -259,19 +281,22 @@ class OddSigmoidInit(_KernelInitializer):
             standard deviation 1.
         noise_scale: If given, used in place of `kappa / sqrt(L)`, at least 0. Then
             `negative_rate` has no effect.
-        input_axes: The axes of the kernel that hold its inputs, with `output_axes`. By
-            default the kernel's shape is `(inputs, outputs)`.
+        input_axes: The axes of the kernel that hold its inputs, given with `output_axes`;
+            the other axes are a window. By default, and as in Keras, the kernel's shape is
+            `(*window, inputs, outputs)`. `[]`: each output has one input of its own.
         output_axes: The axes of the kernel that hold its outputs.
         seed: `None` draws new values at each call, reproducibly after
             `keras.utils.set_random_seed`. An integer in `[0, 2**32)` gives the same values
             at each call, with one warning when that makes two kernels equal. A
             `keras.random.SeedGenerator` gives new, reproducible values at each call.
+        gates: How many kernels lie side by side in the outputs, each with a pattern of its
+            own: 4 for `LSTM`, 3 for `GRU`.
 
     Raises:
         NotOddSigmoidError: If `activation` is a function outside the class.
         TypeError: If an argument has the wrong type.
-        ValueError: If an argument is outside its range, or (at the call) the shape is not
-            two-dimensional.
+        ValueError: If an argument is outside its range, or (at the call) the shape cannot
+            be read as matrices by these axes and gates.
 
     Reference:
 
@@ -346,10 +371,12 @@ class OddSigmoidOrthogonal(_KernelInitializer):
             `depth`, which has no effect otherwise.
         rotation: `"hartley"`, two Hartley transforms with random signs, at the price of a
             random draw; or `"haar"`, uniform over all rotations, by a QR factorization.
-        input_axes: The axes of the kernel that hold its inputs, with `output_axes`. By
-            default the kernel's shape is `(inputs, outputs)`.
+        input_axes: The axes of the kernel that hold its inputs, given with `output_axes`;
+            the other axes are a window. By default, and as in Keras, the kernel's shape is
+            `(*window, inputs, outputs)`. `[]`: each output has one input of its own.
         output_axes: The axes of the kernel that hold its outputs.
         seed: As for `OddSigmoidInit`.
+        gates: As for `OddSigmoidInit`.
 
     Attributes:
         operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain in use, the
@@ -358,8 +385,8 @@ class OddSigmoidOrthogonal(_KernelInitializer):
     Raises:
         NotOddSigmoidError: If `activation` is a function outside the class.
         TypeError: If an argument has the wrong type.
-        ValueError: If an argument is outside its range, or (at the call) the shape is not
-            two-dimensional.
+        ValueError: If an argument is outside its range, or (at the call) the shape cannot
+            be read as matrices by these axes and gates.
 
     Reference: this project, for the gain (`keras_oddsig.solver.orthogonal_gain`) and the
     Hartley rotation.
@@ -525,15 +552,17 @@ def _operating_point(activation: OddSigmoid, depth: int, gain: float | None) -> 
 
 def _activation(identifier: Any) -> OddSigmoid:
     """The activation whose profile scales the kernel; one for all who give its name."""
-    return _named_activation(identifier) if isinstance(identifier, str) else _own(identifier)
-
-
-def _own(identifier: Any) -> OddSigmoid:
     # A name of its own, so that Keras's numbering of the user's layers is left alone.
-    return activations._make(identifier, name="activation")
+    if not isinstance(identifier, str):
+        return activations._make(identifier, name="activation")
+    # Not functools.lru_cache, which TensorFlow's autograph cannot see through.
+    cls = activations._class_named(identifier)
+    if cls not in _named_activations:
+        _named_activations[cls] = cls(name="activation")
+    return _named_activations[cls]
 
 
-_named_activation = functools.lru_cache(maxsize=64)(_own)
+_named_activations: Final[dict[type[OddSigmoid], OddSigmoid]] = {}
 
 
 def _seed(seed: Any) -> int | keras.random.SeedGenerator | None:

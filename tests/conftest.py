@@ -1,6 +1,9 @@
 """Shared by the tests of every backend. Nothing here imports Keras at collection."""
 
+import importlib.util
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -35,3 +38,17 @@ def to_numpy():
         return keras.ops.convert_to_numpy(tensor).astype("float64")
 
     return convert
+
+
+@pytest.fixture(scope="session")
+def load_example():
+    """A function that imports a script of examples/ by its name."""
+
+    def load(name):
+        path = Path(__file__).parent.parent / "examples" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

@@ -1,23 +1,13 @@
 """The demo, small: the whole script on a short run."""
 
-import importlib.util
 import os
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / "examples" / "quickstart.py"
-
 
 @pytest.fixture(scope="module")
-def quickstart():
-    spec = importlib.util.spec_from_file_location("quickstart", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["quickstart"] = module
-    spec.loader.exec_module(module)
-    return module
+def quickstart(load_example):
+    return load_example("quickstart")
 
 
 def test_ours_learns_where_the_baselines_stay_at_chance(quickstart, tmp_path):

@@ -558,7 +558,7 @@ def _activation(identifier: Any) -> OddSigmoid:
     # Not functools.lru_cache, which TensorFlow's autograph cannot see through.
     cls = activations._class_named(identifier)
     if cls not in _named_activations:
-        _named_activations[cls] = cls(name="activation")
+        _named_activations[cls] = activations._make(cls, name="activation")
     return _named_activations[cls]
 
 

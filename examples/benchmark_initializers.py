@@ -188,13 +188,14 @@ def peak_memory(name: str) -> float | None:
     return (field("VmHWM") - before) / kernel_bytes
 
 
+def in_new_process(function: Callable[..., Any], *args: Any) -> Any:
+    with multiprocessing.get_context("spawn").Pool(1) as process:
+        return process.apply(function, args)
+
+
 def benchmark_memory() -> dict[str, float | None]:
-    figures = {}
-    for name in INITIALIZERS:
-        if name != "Orthogonal":
-            with multiprocessing.get_context("spawn").Pool(1) as process:
-                figures[name] = process.apply(peak_memory, (name,))
-    return figures
+    names = [name for name in INITIALIZERS if name != "Orthogonal"]
+    return {name: in_new_process(peak_memory, name) for name in names}
 
 
 def forward_and_backward(activation: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from packaging.version import Version
 
 import keras_oddsig as ko
 from keras_oddsig import initializers, solver
@@ -346,7 +347,14 @@ class TestRecurrent:
         assert draw(ko.OddSigmoidInit(noise_scale=0.0), (9, 24)) == pytest.approx(pattern(9, 24))
 
 
+tells_axes = pytest.mark.skipif(
+    Version(keras.__version__) < Version("3.15"),
+    reason="Keras 3.15 is the first whose EinsumDense tells an initializer the kernel's axes",
+)
+
+
 class TestAxes:
+    @tells_axes
     @pytest.mark.parametrize(
         ("equation", "inputs", "output_shape", "matrix"),
         [
@@ -365,6 +373,7 @@ class TestAxes:
         found = matrix(to_numpy(layer.kernel))
         assert found == pytest.approx(pattern(*found.shape))
 
+    @tells_axes
     @pytest.mark.parametrize("cls", BOTH)
     def test_every_kernel_of_multi_head_attention_is_a_matrix_of_its_own(self, cls, to_numpy):
         attention = keras.layers.MultiHeadAttention(2, 3, kernel_initializer=cls(depth=7))

@@ -37,6 +37,7 @@ from rich.table import Table
 import keras_oddsig as ko
 
 BACKEND = keras.backend.backend()
+LAYERS = 100  # of the model that is built
 LARGEST = (4096, 4096)
 SHAPES = [(784, 512), (1024, 1024), (3, 3, 512, 512), LARGEST]
 INITIALIZERS: dict[str, Callable[[], keras.initializers.Initializer]] = {
@@ -248,16 +249,16 @@ def benchmark_activations(runs: int) -> dict[str, float]:
     return {name: t / times["keras tanh"] for name, t in times.items()}
 
 
-def build_model(init: Callable[[], keras.initializers.Initializer], layers: int = 100) -> None:
-    hidden = [keras.layers.Dense(64, "tanh", kernel_initializer=init()) for _ in range(layers)]
+def build_model(init: Callable[[], keras.initializers.Initializer]) -> None:
+    hidden = [keras.layers.Dense(64, "tanh", kernel_initializer=init()) for _ in range(LAYERS)]
     keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10)])
 
 
 def benchmark_model(runs: int) -> dict[str, float]:
     makers: dict[str, Callable[[], keras.initializers.Initializer]] = {
         "GlorotUniform": keras.initializers.GlorotUniform,
-        "OddSigmoidInit": lambda: ko.OddSigmoidInit("tanh", depth=100),
-        "OddSigmoidOrthogonal": lambda: ko.OddSigmoidOrthogonal("tanh", depth=100),
+        "OddSigmoidInit": lambda: ko.OddSigmoidInit("tanh", depth=LAYERS),
+        "OddSigmoidOrthogonal": lambda: ko.OddSigmoidOrthogonal("tanh", depth=LAYERS),
     }
     times = medians(
         {name: functools.partial(build_model, make) for name, make in makers.items()}, runs
@@ -272,10 +273,10 @@ def print_tables(console: Console, report: dict[str, Any]) -> None:
     table.add_column("mode")
     table.add_column("RandomNormal", justify="right")
     for name in list(INITIALIZERS)[1:]:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("OddSigmoid", "OddSigmoid\n"), justify="right")
     for row in report["kernels"]:
         table.add_row(
-            str(tuple(row["shape"])),
+            " x ".join(map(str, row["shape"])),
             row["mode"],
             f"{1e3 * row['RandomNormal seconds']:.2f} ms",
             *(f"{row[name]:.2f}" if name in row else "" for name in list(INITIALIZERS)[1:]),
@@ -287,11 +288,11 @@ def print_tables(console: Console, report: dict[str, Any]) -> None:
             "Forward and backward on (4096, 1024), compiled: keras.activations.tanh = 1",
             "activations",
         ),
-        ("Building 100 layers of 64: with GlorotUniform = 1", "model"),
+        (f"Building {LAYERS} layers of 64: with GlorotUniform = 1", "model"),
     ):
-        table = Table(title=heading)
-        table.add_column("")
-        table.add_column("", justify="right")
+        table = Table(title=heading, show_header=False, min_width=len(heading))
+        table.add_column()
+        table.add_column(justify="right")
         for name, value in report[key].items():
             table.add_row(name, "unknown" if value is None else f"{value:.2f}")
         console.print(table)

@@ -19,6 +19,7 @@ def benchmark(load_example):
 def test_figures_are_printed_and_written(benchmark, tmp_path, monkeypatch, capsys):
     if keras.backend.backend() == "torch" and shutil.which("g++") is None:
         pytest.skip("PyTorch's compiler needs a C++ compiler")
+    monkeypatch.setattr(benchmark, "LAYERS", 3)
     monkeypatch.setattr(
         benchmark, "ACTIVATIONS", {name: benchmark.ACTIVATIONS[name] for name in TWO}
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keras_oddsig import _registration
 
 if TYPE_CHECKING:
-    from keras_oddsig import activations, initializers, solver
+    from keras_oddsig import activations, initializers, plotting, solver
     from keras_oddsig.activations import (
         Algebraic,
         Arctan,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         get,
     )
     from keras_oddsig.initializers import OddSigmoidInit, OddSigmoidOrthogonal
+    from keras_oddsig.plotting import plot_spread
     from keras_oddsig.solver import (
         NotOddSigmoidError,
         OrthogonalGain,
@@ -69,6 +70,8 @@ __all__ = [
     "noise_scale",
     "orthogonal_gain",
     "orthogonal_spread",
+    "plot_spread",
+    "plotting",
     "profile_of",
     "propagate",
     "recurrent_noise_scale",

@@ -16,8 +16,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# In the order of their cost: only the first needs no backend.
-_MODULES = ("solver", "activations", "initializers")
+# In the order of their cost: only the first two need no backend.
+_MODULES = ("solver", "plotting", "activations", "initializers")
+# Those whose classes a saved model may hold.
+_SERIALIZABLE = ("activations", "initializers")
 
 
 def load(name: str, public: Sequence[str]) -> Any:
@@ -33,8 +35,12 @@ def load(name: str, public: Sequence[str]) -> Any:
 
 
 def register() -> None:
-    """Registers the package's classes with Keras, which importing them does."""
-    for module in _MODULES:
+    """Registers the package's classes with Keras, which importing them does.
+
+    Where one of these modules is what imports Keras first, it is itself half imported here:
+    what they take from each other at import is modules, and no names.
+    """
+    for module in _SERIALIZABLE:
         importlib.import_module(f"keras_oddsig.{module}")
 
 

@@ -15,15 +15,17 @@ import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_oddsig import _backend, activations, solver
-from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.solver import OrthogonalGain
+
+if TYPE_CHECKING:  # no name at run time: `activations` may be half imported (`_registration`)
+    from keras_oddsig.activations import OddSigmoid
 
 __all__ = ["OddSigmoidInit", "OddSigmoidOrthogonal"]
 

@@ -249,11 +249,19 @@ class TestHostileFiles:
             keras.saving.load_model(self.tampered(tmp_path, change))
 
 
-@pytest.mark.parametrize("first", ["keras", "keras_oddsig"])
-def test_classes_are_registered_whichever_package_is_imported_first(first):
-    second = {"keras": "keras_oddsig", "keras_oddsig": "keras"}[first]
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import keras; import keras_oddsig",
+        "import keras_oddsig; import keras",
+        "import keras_oddsig; keras_oddsig.Tanh; import keras",
+        "import keras_oddsig.activations; import keras",
+        "import keras_oddsig.initializers; import keras",
+    ],
+)
+def test_classes_are_registered_whichever_module_is_imported_first(first):
     code = (
-        f"import {first}; import {second};"
+        f"{first};"
         "found = keras.initializers.get('keras_oddsig>OddSigmoidOrthogonal');"
         "assert type(found).__name__ == 'OddSigmoidOrthogonal';"
         "import importlib.util; assert importlib.util.find_spec('keras').loader is keras.__loader__"
@@ -267,9 +275,11 @@ def test_classes_are_registered_whichever_package_is_imported_first(first):
 
 def test_package_offers_what_its_modules_do():
     listed = {
-        name for module in (ko.solver, ko.activations, ko.initializers) for name in module.__all__
+        name
+        for module in (ko.solver, ko.activations, ko.initializers, ko.plotting)
+        for name in module.__all__
     }
-    assert set(ko.__all__) == listed | {"solver", "activations", "initializers"}
+    assert set(ko.__all__) == listed | {"solver", "activations", "initializers", "plotting"}
     assert all(getattr(ko, name) is not None for name in ko.__all__)
     assert dir(ko) == ko.__all__
     with pytest.raises(AttributeError, match="no attribute 'OddSigmoidInitt'"):

@@ -85,7 +85,7 @@ def plot_spread(
     """
     # What can fail is read before a figure is made.
     if isinstance(source, str | os.PathLike):
-        table = _Table.of(_rows_of_file(source))
+        table = _Table(_rows_of_file(source))
         return _draw_map(table, _axes(ax, (8.0, 4.5)))
     from keras_oddsig.diagnostics import SignalReport
 
@@ -99,7 +99,7 @@ def plot_spread(
             "`source` must be a `SignalReport`, an `ActivationSpread`, its `history`, or the "
             f"path of its CSV file. Received: source={source!r}"
         )
-    return _draw_map(_Table.of(rows), _axes(ax, (8.0, 4.5)))
+    return _draw_map(_Table(rows), _axes(ax, (8.0, 4.5)))
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -133,7 +133,10 @@ def _draw_band(report: SignalReport, ax: Axes) -> Axes:
     bottom, top = _log_limits(low, first, median, third, high, predicted)
 
     ax.set_yscale("log")
-    for lower, upper, alpha, label in ((low, high, 0.2, "min to max"), (first, third, 0.4, "quartiles")):
+    for lower, upper, alpha, label in (
+        (low, high, 0.2, "min to max"),
+        (first, third, 0.4, "quartiles"),
+    ):
         shade = {"color": _BLUE, "alpha": alpha, "linewidth": 0}
         lower, upper = (np.clip(edge, bottom, top) for edge in (lower, upper))
         ax.fill_between(x, lower, upper, label=label, **shade)
@@ -147,7 +150,9 @@ def _draw_band(report: SignalReport, ax: Axes) -> Axes:
     at_edge = {"transform": ax.get_xaxis_transform(), "linestyle": "none", "color": _ORANGE}
     vanished, wild = median < bottom, ~np.isfinite(median)
     if vanished.any():
-        ax.plot(x[vanished], 0.02 + 0 * x[vanished], marker="v", label=f"below {bottom:.0e}", **at_edge)
+        ax.plot(
+            x[vanished], 0.02 + 0 * x[vanished], marker="v", label=f"below {bottom:.0e}", **at_edge
+        )
     if wild.any():
         ax.plot(x[wild], 0.98 + 0 * x[wild], marker="x", label="not finite", **at_edge)
     names = [layer.name for layer in report.layers]
@@ -155,7 +160,7 @@ def _draw_band(report: SignalReport, ax: Axes) -> Axes:
         style = {"color": _ORANGE, "linestyle": ":", "linewidth": 1.5}
         ax.axvline(1 + names.index(report.start), **style, label=f"{report.verdict}: from here")
 
-    ax.set(title=f"Signal by layer: {report.verdict}", xlabel="layer", ylabel="spread")
+    ax.set(title=f"Signal by layer: {report.verdict}", xlabel="layer", ylabel="spread of a sample")
     ax.set(xlim=(0.5, len(names) + 0.5), ylim=(bottom, top))
     _label_decades(ax.yaxis)
     _label_names(ax.xaxis, names, first=1)
@@ -167,9 +172,11 @@ def _draw_band(report: SignalReport, ax: Axes) -> Axes:
     return ax
 
 
-def _line(ax: Axes, x: Array, y: Array, **style: Any) -> None:
-    """A line, with a marker where a point has no neighbour to be joined with."""
-    ax.plot(x, y, marker="o", markersize=4, markevery=_alone(y), **style)
+def _line(ax: Axes, x: Array, y: Array, color: str, **style: Any) -> None:
+    """A line, with a dot where a point has no neighbour to be joined with."""
+    ax.plot(x, y, color=color, **style)
+    alone = _alone(y)
+    ax.plot(x[alone], y[alone], color=color, marker="o", markersize=4, linestyle="none")
 
 
 def _alone(y: Array) -> NDArray[np.bool_]:
@@ -230,7 +237,7 @@ def _draw_map(table: _Table, ax: Axes) -> Axes:
     if measured.size and measured.min() >= bottom:
         bottom = float(measured.min())
     top = max(float(np.max(measured, initial=0, where=np.isfinite(measured))), 2 * bottom)
-    colors = matplotlib.colormaps["cividis"].with_extremes(bad=_GREY, under="black")
+    colors = matplotlib.colormaps["viridis"].with_extremes(bad=_GREY, under="black")
     # Zero has no logarithm, but it is below the scale, and not missing.
     shown = np.where(table.spread <= 0, bottom / 10, table.spread)
     image = ax.imshow(
@@ -285,18 +292,25 @@ def _log_limits(*series: Array) -> tuple[float, float]:
     numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not numbers.size:
         return 0.1, 1.0
-    top = 1.3 * float(numbers.max())
-    return min(max(float(numbers.min()) / 1.3, top * 10.0**-_DECADES), top / 10), top
+    top = float(numbers.max())
+    bottom = max(float(numbers.min()), top * 10.0**-_DECADES)
+    margin = max(1.3, math.sqrt(10 * bottom / top))
+    return bottom / margin, top * margin
 
 
 def _label_decades(axis: Any) -> None:
     """Plain numbers on a logarithmic axis, and some between the decades where these are few."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import (
+        LogFormatterMathtext,
+        LogLocator,
+        NullFormatter,
+        StrMethodFormatter,
+    )
 
     bottom, top = axis.get_view_interval()
     few = top < 300 * bottom
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=_LABELS))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}") if few else LogFormatterMathtext())
     axis.set_minor_formatter(NullFormatter())
 
 

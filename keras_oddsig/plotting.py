@@ -7,6 +7,7 @@ can be drawn on a machine that has no backend.
 from __future__ import annotations
 
 import csv
+import importlib
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,16 +56,15 @@ def plot_spread(
 
     Example:
 
-    >>> from keras_oddsig import plot_spread
+    >>> import keras_oddsig as ko
     >>> from matplotlib.figure import Figure
-    >>> rows = ["epoch,step,layer,statistic,value"]
-    >>> for epoch, value in enumerate((0.3, 0.4, 0.5)):
-    ...     rows.append(f"{epoch},{100 * epoch},dense,spread_median,{value}")
-    >>> with open("spread.csv", "w") as file:
-    ...     _ = file.write("\\n".join(rows))
-    >>> ax = plot_spread("spread.csv", ax=Figure().subplots())
-    >>> ax.get_xlabel()
-    'epoch'
+    >>> init = ko.OddSigmoidOrthogonal("tanh", depth=20)
+    >>> hidden = [keras.layers.Dense(32, "tanh", kernel_initializer=init) for _ in range(20)]
+    >>> model = keras.Sequential([keras.Input((32,)), *hidden])
+    >>> report = ko.signal_report(model, keras.random.normal((64, 32)))
+    >>> ax = ko.plot_spread(report, ax=Figure().subplots())
+    >>> ax.get_title()
+    'Signal by layer: healthy'
 
     Args:
         source: A `SignalReport`; or an `ActivationSpread`, its `history`, or the path of
@@ -104,12 +104,11 @@ def plot_spread(
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     try:
-        import matplotlib
+        importlib.import_module("matplotlib")
     except ImportError as error:
         raise ImportError(
             f'`plot_spread` needs matplotlib: pip install "keras-oddsig[plot]" ({error})'
         ) from error
-    del matplotlib
     if ax is not None:
         return ax
     from matplotlib import pyplot as plt
@@ -124,52 +123,43 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 def _draw_band(report: SignalReport, ax: Axes) -> Axes:
     """Smallest, quartiles, median and largest spread of the samples, and the prediction."""
-    x = np.arange(1, len(report.layers) + 1)
+    x = np.arange(1.0, len(report.layers) + 1)
     low, first, median, third, high = (
         _numbers(layer.statistics.get(f"spread_{part}") for layer in report.layers)
         for part in ("min", "q25", "median", "q75", "max")
     )
     predicted = _numbers(layer.predicted_spread for layer in report.layers)
-    bottom, top = _log_limits(low, first, median, third, high, predicted)
+    bottom, top = _limits(low, first, median, third, high, predicted)
 
     ax.set_yscale("log")
-    for lower, upper, alpha, label in (
-        (low, high, 0.2, "min to max"),
-        (first, third, 0.4, "quartiles"),
-    ):
-        shade = {"color": _BLUE, "alpha": alpha, "linewidth": 0}
-        lower, upper = (np.clip(edge, bottom, top) for edge in (lower, upper))
-        ax.fill_between(x, lower, upper, label=label, **shade)
-        alone = _alone(lower + upper)
-        ax.bar(x[alone], (upper - lower)[alone], 0.5, lower[alone], **shade)
-    _line(ax, x, np.clip(median, bottom, top), color=_BLUE, linewidth=1.8, label="median")
+    _band(ax, x, np.clip(low, bottom, top), np.clip(high, bottom, top), 0.2, "min to max")
+    _band(ax, x, np.clip(first, bottom, top), np.clip(third, bottom, top), 0.4, "quartiles")
+    _line(ax, x, np.clip(median, bottom, top), _BLUE, linewidth=1.8, label="median")
     if np.isfinite(predicted).any():
-        style = {"color": _BLACK, "linestyle": "--", "linewidth": 1.3}
-        _line(ax, x, np.clip(predicted, bottom, top), **style, label="predicted")
-
-    at_edge = {"transform": ax.get_xaxis_transform(), "linestyle": "none", "color": _ORANGE}
-    vanished, wild = median < bottom, ~np.isfinite(median)
-    if vanished.any():
-        ax.plot(
-            x[vanished], 0.02 + 0 * x[vanished], marker="v", label=f"below {bottom:.0e}", **at_edge
-        )
-    if wild.any():
-        ax.plot(x[wild], 0.98 + 0 * x[wild], marker="x", label="not finite", **at_edge)
+        _line(ax, x, predicted, _BLACK, linestyle="--", linewidth=1.3, label="predicted")
+    _marks(ax, x[median < bottom], 0.02, "v", f"below {bottom:.0e}")
+    _marks(ax, x[np.isnan(median)], 0.98, "x", "not finite")
     names = [layer.name for layer in report.layers]
     if report.start in names:
-        style = {"color": _ORANGE, "linestyle": ":", "linewidth": 1.5}
-        ax.axvline(1 + names.index(report.start), **style, label=f"{report.verdict}: from here")
+        start = 1 + names.index(report.start)
+        ax.axvline(start, color=_ORANGE, linestyle=":", label=f"{report.verdict}: from here")
 
     ax.set(title=f"Signal by layer: {report.verdict}", xlabel="layer", ylabel="spread of a sample")
     ax.set(xlim=(0.5, len(names) + 0.5), ylim=(bottom, top))
     _label_decades(ax.yaxis)
-    _label_names(ax.xaxis, names, first=1)
-    ax.tick_params(axis="x", labelrotation=45)
-    for label in ax.get_xticklabels():
-        label.set(horizontalalignment="right", rotation_mode="anchor")
+    slanted = {"rotation": 45, "horizontalalignment": "right", "rotation_mode": "anchor"}
+    _label_names(ax.xaxis, names, first=1, **slanted)
     ax.grid(axis="y", alpha=0.3, linewidth=0.6)
     ax.legend(fontsize="small", framealpha=0.9)
     return ax
+
+
+def _band(ax: Axes, x: Array, lower: Array, upper: Array, alpha: float, label: str) -> None:
+    """A shade between two lines, with a bar where a point has no neighbour."""
+    ax.fill_between(x, lower, upper, color=_BLUE, alpha=alpha, linewidth=0, label=label)
+    alone = _alone(lower + upper)
+    height, bottom = (upper - lower)[alone], lower[alone]
+    ax.bar(x[alone], height, 0.5, bottom, color=_BLUE, alpha=alpha, linewidth=0)
 
 
 def _line(ax: Axes, x: Array, y: Array, color: str, **style: Any) -> None:
@@ -177,6 +167,13 @@ def _line(ax: Axes, x: Array, y: Array, color: str, **style: Any) -> None:
     ax.plot(x, y, color=color, **style)
     alone = _alone(y)
     ax.plot(x[alone], y[alone], color=color, marker="o", markersize=4, linestyle="none")
+
+
+def _marks(ax: Axes, x: Array, height: float, marker: str, label: str) -> None:
+    """Marks at a height of the axes, 0 to 1, whatever the scale."""
+    if x.size:
+        (marks,) = ax.plot(x, np.full(x.size, height), marker, color=_ORANGE, label=label)
+        marks.set_transform(ax.get_xaxis_transform())
 
 
 def _alone(y: Array) -> NDArray[np.bool_]:
@@ -232,11 +229,9 @@ def _draw_map(table: _Table, ax: Axes) -> Axes:
     import matplotlib
     from matplotlib.colors import LogNorm
 
-    bottom, top = _log_limits(table.spread)
-    measured = table.spread[table.spread > 0]
-    if measured.size and measured.min() >= bottom:
-        bottom = float(measured.min())
-    top = max(float(np.max(measured, initial=0, where=np.isfinite(measured))), 2 * bottom)
+    bottom, top = _range(table.spread)
+    if bottom == top:
+        bottom, top = bottom / 2, top * 2
     colors = matplotlib.colormaps["viridis"].with_extremes(bad=_GREY, under="black")
     # Zero has no logarithm, but it is below the scale, and not missing.
     shown = np.where(table.spread <= 0, bottom / 10, table.spread)
@@ -286,14 +281,19 @@ def _numbers(values: Iterable[float | None]) -> Array:
     return np.where(np.isfinite(array), array, math.nan)
 
 
-def _log_limits(*series: Array) -> tuple[float, float]:
-    """Limits of a logarithmic axis for positive numbers among others, a decade at least."""
+def _range(*series: Array) -> tuple[float, float]:
+    """The smallest and the largest of the positive, finite numbers, as far as they are shown."""
     numbers = np.concatenate([each.ravel() for each in series])
     numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not numbers.size:
         return 0.1, 1.0
     top = float(numbers.max())
-    bottom = max(float(numbers.min()), top * 10.0**-_DECADES)
+    return max(float(numbers.min()), top * 10.0**-_DECADES), top
+
+
+def _limits(*series: Array) -> tuple[float, float]:
+    """Limits of a logarithmic axis: a margin around their range, and a decade at least."""
+    bottom, top = _range(*series)
     margin = max(1.3, math.sqrt(10 * bottom / top))
     return bottom / margin, top * margin
 
@@ -314,12 +314,14 @@ def _label_decades(axis: Any) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _label_names(axis: Any, names: Sequence[str], first: int) -> None:
+def _label_names(axis: Any, names: Sequence[str], first: int, **style: Any) -> None:
     """Names at the whole numbers from `first` on: all, or every second, fifth, tenth ..."""
     steps = (digit * 10**power for power in range(9) for digit in (1, 2, 5))
     step = next(step for step in steps if step * _LABELS >= len(names))
     shown = range(0, len(names), step)
-    axis.set_ticks([first + i for i in shown], [_short(names[i]) for i in shown])
+    # A name is no formula, whatever dollar signs it may have.
+    labels = [_short(names[i]) for i in shown]
+    axis.set_ticks([first + i for i in shown], labels, parse_math=False, **style)
 
 
 def _short(name: str) -> str:

@@ -339,3 +339,378 @@ def _unchanged(layers: Sequence[Any]) -> Iterator[None]:
             layer._losses[:] = losses
             layer._loss_ids.clear()
             layer._loss_ids.update(loss_ids)
+
+
+# ----------------------------------------------------------------------------------
+# Statistics
+# ----------------------------------------------------------------------------------
+
+_SPREADS: Final = ("spread_min", "spread_q25", "spread_median", "spread_q75", "spread_max")
+FORWARD: Final = (
+    "mean",
+    "std",
+    "rms",
+    "min",
+    "max",
+    "saturated",
+    "dead",
+    "negative_rate",
+    "cosine",
+    "effective_rank",
+    *_SPREADS,
+)
+BACKWARD: Final = ("kernel_gradient", "activation_gradient")
+
+SATURATED: Final = 0.97  # of the bound: there tanh has 1/17 of its slope at 0
+DEAD: Final = 1e-3  # of the rms of the first row
+# Samples whose cosines are taken: 2016 pairs say what the mean is to 2%, and cost less than
+# the layer itself.
+_PAIRED: Final = 64
+# Elements that are reduced together. More would hold copies of large feature maps.
+_TOGETHER: Final = 2**24
+
+
+def _statistics(outputs: list[Any], bounds: list[float]) -> Any:
+    """The forward statistics of outputs (B, ...), shape (outputs, statistics)."""
+    matrices = [_matrix(output) for output in outputs]
+    groups: dict[Any, list[list[int]]] = {}
+    for i, x in enumerate(matrices):
+        parts = groups.setdefault((tuple(x.shape), keras.backend.standardize_dtype(x.dtype)), [[]])
+        if len(parts[-1]) * math.prod(x.shape) > _TOGETHER:
+            parts.append([])
+        parts[-1].append(i)
+    rms = _rms(matrices[0])
+    rows: list[Any] = [None] * len(outputs)
+    for part in itertools.chain.from_iterable(groups.values()):
+        x = ops.stack([matrices[i] for i in part])
+        first = matrices[0] if x.shape[1:] == matrices[0].shape else None
+        bound = np.array([bounds[i] for i in part])
+        block = _block(x, bound, first, ops.cast(rms, x.dtype))
+        for row, i in enumerate(part):
+            rows[i] = (block, row)
+    return _in_order(rows)
+
+
+def _in_order(rows: list[tuple[Any, int]]) -> Any:
+    """Rows of blocks as one array; a block that holds them all in order is the array."""
+    blocks = list({id(block): block for block, _ in rows}.values())
+    dtype = "float64" if any(_dtype(block) == "float64" for block in blocks) else "float32"
+    start, offsets = 0, {}
+    for block in blocks:
+        offsets[id(block)] = start
+        start += block.shape[0]
+    order = [offsets[id(block)] + row for block, row in rows]
+    blocks = [ops.cast(block, dtype) for block in blocks]
+    table = blocks[0] if len(blocks) == 1 else ops.concatenate(blocks)
+    return table if order == list(range(start)) else ops.take(table, np.array(order), axis=0)
+
+
+def _dtype(tensor: Any) -> str:
+    return str(keras.backend.standardize_dtype(tensor.dtype))
+
+
+def _matrix(output: Any) -> Any:
+    """(B, U), in float32 at least."""
+    if _dtype(output) != "float64":
+        output = ops.cast(output, "float32")
+    return ops.reshape(output, (output.shape[0], math.prod(output.shape[1:])))
+
+
+def _unit_size(x: Any, axis: Any) -> tuple[Any, Any]:
+    """`x` over its greatest magnitude, and that: squares then neither under- nor overflow."""
+    size = ops.max(ops.abs(x), axis=axis, keepdims=True)
+    return x / ops.where(size > 0, size, ops.ones_like(size)), size
+
+
+def _rms(x: Any) -> Any:
+    scaled, size = _unit_size(x, None)
+    return ops.reshape(size, ()) * ops.sqrt(ops.mean(ops.square(scaled)))
+
+
+def _norm(x: Any) -> Any:
+    return ops.cast(_rms(_matrix(x)) * math.sqrt(math.prod(x.shape)), "float32")
+
+
+def _block(x: Any, bound: NDArray[Any], first: Any, first_rms: Any) -> Any:
+    """The statistics of outputs of one shape, (outputs, B, U)."""
+    samples, units = x.shape[1:]
+    low, high = ops.min(x, axis=(1, 2)), ops.max(x, axis=(1, 2))
+    size = ops.maximum(ops.abs(low), ops.abs(high))
+    scaled = x / ops.where(size > 0, size, ops.ones_like(size))[:, None, None]
+    means = ops.mean(scaled, axis=2)
+    variances = ops.mean(ops.square(scaled - means[:, :, None]), axis=2)
+    mean = ops.mean(means, axis=1)
+    # The law of total variance: nothing cancels.
+    variance = ops.mean(variances, axis=1) + ops.mean(ops.square(means - mean[:, None]), axis=1)
+    nan = ops.full_like(mean, math.nan)
+
+    def fraction(condition: Any) -> Any:
+        return ops.mean(ops.cast(condition, x.dtype), axis=(1, 2))
+
+    limit = SATURATED * np.where(np.isnan(bound), math.inf, bound)
+    limit = ops.cast(ops.convert_to_tensor(limit.astype("float32")), x.dtype)
+    saturated = fraction(ops.abs(x) > limit[:, None, None])
+    unknown = ops.convert_to_tensor(np.isnan(bound))
+    negative = nan if first is None else fraction(x * ops.sign(first) < 0)
+    cosine, rank = _directions(scaled[:, :_PAIRED])
+    return ops.stack(
+        [
+            size * mean,
+            size * ops.sqrt(variance),
+            size * ops.sqrt(variance + ops.square(mean)),
+            low,
+            high,
+            ops.where(unknown, nan, saturated),
+            fraction(ops.abs(x) < DEAD * first_rms),
+            negative,
+            cosine,
+            rank,
+            *_quantiles(size[:, None] * ops.sqrt(variances), samples),
+        ],
+        axis=1,
+    )
+
+
+def _directions(x: Any) -> tuple[Any, Any]:
+    """Mean absolute cosine and participation ratio of samples, (outputs, samples, U)."""
+    length = ops.sqrt(ops.sum(ops.square(x), axis=2))
+    there = ops.cast(length > 0, x.dtype)
+    units = x / ops.where(length > 0, length, ops.ones_like(length))[:, :, None]
+    cosines = ops.matmul(units, ops.transpose(units, (0, 2, 1)))
+    # Of each sample with itself the cosine is 1: left out without a mask.
+    count = ops.sum(there, axis=1)
+    pairs = count * (count - 1)
+    nan = ops.full_like(count, math.nan)
+    total = ops.sum(ops.abs(cosines), axis=(1, 2)) - count
+    cosine = ops.where(pairs > 0, total / ops.maximum(pairs, ops.ones_like(pairs)), nan)
+    power = ops.square(length)
+    trace = ops.sum(power, axis=1)
+    squares = ops.sum(
+        ops.square(cosines) * power[:, :, None] * power[:, None, :],
+        axis=(1, 2),
+    )
+    rank = ops.where(squares > 0, ops.square(trace) / squares, nan)
+    # A NaN compares as false above, and must not look like an absent pair.
+    return cosine + 0 * trace, rank + 0 * trace
+
+
+def _quantiles(spreads: Any, samples: int) -> list[Any]:
+    """The five of `_SPREADS` of (outputs, B), by linear interpolation."""
+    ordered = ops.sort(spreads, axis=1)
+    found = []
+    for quantile in (0.0, 0.25, 0.5, 0.75, 1.0):
+        place = quantile * (samples - 1)
+        below = math.floor(place)
+        part = place - below
+        value = ordered[:, below]
+        if part > 0:
+            value = (1 - part) * value + part * ordered[:, below + 1]
+        found.append(value)
+    return found
+
+
+BINS: Final = 30
+
+
+def _histograms(outputs: list[Any]) -> Any:
+    """Counts in `BINS` equal bins from the least to the greatest value, (outputs, BINS)."""
+    counts = []
+    for output in outputs:
+        x = ops.reshape(_matrix(output), (-1,))
+        low = ops.min(x)
+        width = ops.max(x) - low
+        place = BINS * (x - low) / ops.where(width > 0, width, ops.ones_like(width))
+        finite = ops.isfinite(place)
+        place = ops.where(finite, place, ops.zeros_like(place))
+        bins = ops.cast(ops.clip(ops.floor(place), 0, BINS - 1), "int32")
+        counts.append(
+            ops.segment_sum(ops.cast(finite, "float32"), bins, num_segments=BINS)
+        )
+    return ops.stack(counts)
+
+
+# ----------------------------------------------------------------------------------
+# The compiled function
+# ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one batch says.
+
+    Attributes:
+        calls: The rows.
+        table: Statistics by name, each of shape `(rows,)`.
+        histograms: Counts of shape `(rows, BINS)`, if asked for.
+        source: Root mean square of what enters the first row's layer.
+        samples: How many samples the batch had.
+        values: How many values each row had, shape `(rows,)`.
+    """
+
+    calls: tuple[_Call, ...]
+    table: dict[str, NDArray[Any]]
+    histograms: NDArray[Any] | None
+    source: float
+    samples: int
+    values: NDArray[Any]
+
+
+class Measurement:
+    """Runs a model on batches and brings the statistics of its watched layers to the host.
+
+    Holds the model weakly.
+
+    Args:
+        model: A built Keras model.
+        layers: As for `signal_report`.
+        loss: `loss(y, y_pred)`, a scalar, or None for the forward statistics alone.
+        histograms: Whether to count histograms, too.
+    """
+
+    def __init__(
+        self, model: Any, layers: Any = None, loss: Any = None, histograms: bool = False
+    ) -> None:
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"`model` must be a `keras.Model`. Received: model={model!r}")
+        if not model.built:
+            raise ValueError(
+                "`model` must be built: call it on data once, or give it an input shape. "
+                f"Received: model={model!r}"
+            )
+        self._model = weakref.ref(model)
+        self._watched = frozenset(map(id, _select(model, layers)))
+        self._loss = loss
+        self._histograms = histograms
+        self._layouts: dict[Any, tuple[tuple[_Call, ...], NDArray[Any]]] = {}
+        self._function = _backend.measuring(
+            self._run, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return FORWARD if self._loss is None else FORWARD + BACKWARD
+
+    def __call__(self, x: Any, y: Any = None) -> Measured:
+        model = self._model()
+        data = (_to_device(x), None if self._loss is None else _to_device(y))
+        numbers = ops.convert_to_numpy(
+            self._function(_backend.values_of(model.variables), data)
+        ).astype("float64")
+        calls, values = self._layouts[_shapes(data)]
+        names = self.names
+        return Measured(
+            calls,
+            {name: numbers[:-1, i] for i, name in enumerate(names)},
+            numbers[:-1, len(names) :] if self._histograms else None,
+            float(numbers[-1, 0]),
+            int(keras.tree.flatten(data[0])[0].shape[0]),
+            values,
+        )
+
+    def _run(self, values: list[Any], data: Any) -> Any:
+        """All numbers in one array: a row a call, and a last one for the source."""
+        model = self._model()
+        layers = model._flatten_layers()
+        state = list(zip(model.variables, values, strict=True)) if values else []
+        own = frozenset(id(layer) for layer in layers if _has_own_kernels(layer))
+        gradients = None
+        with _unchanged(layers):
+            if self._loss is None:
+                recorder = _Recorder(self._watched, own)
+                with keras.StatelessScope(state), _recording(recorder, layers):
+                    model(data[0], training=False)
+                outputs = recorder.outputs
+            else:
+                outputs, recorder, gradients = self._differentiate(model, layers, own, state, data)
+        if not outputs:
+            raise ValueError(
+                "`layers` must select layers that the model calls, outside of loops and of "
+                "functions that the backend traces on its own. None of them was called."
+            )
+        calls = tuple(recorder.named_calls())
+        self._layouts[_shapes(data)] = (
+            calls,
+            np.array([math.prod(output.shape) for output in outputs]),
+        )
+        odd = [_activation_of(call.layer) for call in calls]
+        bounds = [math.nan if f is None else f.profile.bound for f in odd]
+        columns = [_statistics(outputs, bounds)]
+        if gradients is not None:
+            columns.append(_gradient_norms(calls, outputs, *gradients))
+        if self._histograms:
+            columns.append(_histograms(outputs))
+        dtype = _dtype(columns[0])
+        table = ops.concatenate([ops.cast(column, dtype) for column in columns], axis=1)
+        source = recorder.source
+        source = ops.cast(math.nan if source is None else _rms(_matrix(source)), dtype)
+        return ops.concatenate([table, ops.full((1, table.shape[1]), source, dtype)])
+
+    def _differentiate(
+        self, model: Any, layers: Any, own: frozenset[int], state: Any, data: Any
+    ) -> Any:
+        """Outputs, their recorder, and the gradients of them and of all kernels, by identity."""
+        kernels = _kernels(model)
+        recorder = None
+
+        def forward(parameters: list[Any], tap: Callable[[Any], Any]) -> tuple[Any, list[Any]]:
+            nonlocal recorder
+            recorder = _Recorder(self._watched, own, tap)
+            mapped = [*state, *zip(kernels, parameters, strict=True)]
+            with keras.StatelessScope(mapped), _recording(recorder, layers):
+                prediction = model(data[0], training=False)
+            loss = self._loss(data[1], prediction)
+            return loss, recorder.outputs
+
+        mapping = {id(variable): value for variable, value in state}
+        parameters = [mapping.get(id(kernel), kernel.value) for kernel in kernels]
+        outputs, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
+        by_kernel = {id(kernel): g for kernel, g in zip(kernels, of_kernels, strict=True)}
+        return outputs, recorder, (of_outputs, by_kernel)
+
+
+def _has_own_kernels(layer: Any) -> bool:
+    """Whether a layer holds kernels itself; a recurrent one owns its cell's."""
+    if isinstance(layer, keras.layers.RNN):
+        return True
+    inside = {
+        id(weight)
+        for part in layer._flatten_layers(include_self=False, recursive=False)
+        for weight in part.weights
+    }
+    return any(id(kernel) not in inside for kernel in _kernels(layer))
+
+
+def _gradient_norms(
+    calls: Sequence[_Call], outputs: list[Any], of_outputs: list[Any], by_kernel: dict[int, Any]
+) -> Any:
+    """Shape (rows, 2), in the order of `BACKWARD`."""
+    nan = ops.cast(math.nan, "float32")
+    of_layer: dict[int, Any] = {}
+    rows = []
+    for call, output, gradient in zip(calls, outputs, of_outputs, strict=True):
+        owner = call.layer if _kernels(call.layer) else call.producer
+        norm = nan
+        if owner is not None:
+            if id(owner) not in of_layer:
+                norms = [_norm(by_kernel[id(kernel)]) for kernel in _kernels(owner)]
+                of_layer[id(owner)] = _norm(ops.stack(norms)[None])
+            norm = of_layer[id(owner)]
+        rows.append(ops.stack([norm, math.sqrt(output.shape[0]) * _norm(gradient)]))
+    return ops.stack(rows)
+
+
+def _shapes(data: Any) -> tuple[Any, ...]:
+    return tuple((tuple(t.shape), _dtype(t)) for t in keras.tree.flatten(data) if t is not None)
+
+
+def _to_device(data: Any) -> Any:
+    """Arrays as tensors, floating ones in Keras's default dtype, as `fit` takes them."""
+
+    def convert(array: Any) -> Any:
+        if array is None or ops.is_tensor(array):
+            return array
+        array = np.asarray(array)
+        floating = np.issubdtype(array.dtype, np.floating)
+        return ops.convert_to_tensor(array, dtype=keras.config.floatx() if floating else None)
+
+    return keras.tree.map_structure(convert, data)

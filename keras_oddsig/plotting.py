@@ -207,7 +207,7 @@ class _Table:
             )
         # A run that was resumed may have measured twice; the later measurement counts.
         cells = {
-            (row["layer"], (int(row["epoch"]), int(row["step"]))): float(row["value"])
+            (row["layer"], (row["epoch"], row["step"])): row["value"]
             for row in rows
             if row["statistic"] == chosen
         }
@@ -257,7 +257,7 @@ def _draw_map(table: _Table, ax: Axes) -> Axes:
     return ax
 
 
-def _rows_of_file(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+def _rows_of_file(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The rows of an `ActivationSpread`'s file, but a last one that is not yet complete."""
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
@@ -267,7 +267,18 @@ def _rows_of_file(path: str | os.PathLike[str]) -> list[dict[str, str]]:
                 f"`source` must be a CSV file of the columns {', '.join(_COLUMNS)}. "
                 f"Received: source={os.fspath(path)!r} of {', '.join(columns) or 'no columns'}"
             )
-        return [row for row in reader if row["value"]]
+        rows = []
+        for row in reader:
+            try:
+                if row["value"]:
+                    numbers = {"epoch": int(row["epoch"]), "step": int(row["step"])}
+                    rows.append({**row, **numbers, "value": float(row["value"])})
+            except ValueError:
+                raise ValueError(
+                    "`source` must hold numbers in the columns epoch, step and value. "
+                    f"Received: source={os.fspath(path)!r} with {row} in line {reader.line_num}"
+                ) from None
+        return rows
 
 
 # ----------------------------------------------------------------------------------

@@ -263,6 +263,12 @@ class TestSources:
             with pytest.raises(ValueError, match=r"epoch, step, layer, statistic, value.*Received"):
                 ko.plot_spread(path, axes())
 
+    def test_a_file_of_no_numbers_is_refused(self, tmp_path):
+        path = write(tmp_path / "spread.csv", rows_of(np.ones((2, 2))))
+        path.write_text(path.read_text().replace("1.0", "one", 1))
+        with pytest.raises(ValueError, match=r"numbers.*Received: .* in line 2"):
+            ko.plot_spread(path, axes())
+
     def test_rows_without_a_spread_are_refused(self):
         for rows in ([], rows_of(np.ones((2, 2)), "mean")):
             with pytest.raises(ValueError, match=r"spread_median.*Received"):

@@ -31,6 +31,7 @@ __all__ = ["main"]
 _HEALTHY: Final = 0
 _UNHEALTHY: Final = 1
 _UNUSABLE: Final = 2
+_MAGIC: Final = b"\x93NUMPY"
 _CHARACTERS: Final = 300  # of a message, which may quote a file
 
 
@@ -248,9 +249,10 @@ def _inspect(args: argparse.Namespace) -> int:
 def _array(path: Path, samples: int) -> Any:
     """The first rows of a file of numbers; nothing pickled, and no more than is needed."""
     with _unusable(f"{path} cannot be read as a .npy file: ", Exception):
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise ValueError("it does not begin as one")
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(rows, np.ndarray):
-            raise ValueError("it is an archive of several")
         if rows.dtype.kind not in "biuf":
             raise ValueError(f"it holds {rows.dtype}, not real numbers")
         if rows.ndim == 0 or rows.size == 0:
@@ -274,7 +276,7 @@ def _model(path: Path) -> Any:
         raise _UnusableError(f"{path} is not a .keras file, or not a whole one")
     keras = _keras()
     # A file may hold anything, and make Keras raise anything.
-    with _unusable(f"{path} cannot be loaded: ", Exception):
+    with _unusable(f"{path} cannot be loaded as a Keras model: ", Exception):
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         if not isinstance(model, keras.Model):
             raise ValueError(f"it holds no model, but an object of {type(model).__name__}")
@@ -361,9 +363,10 @@ def _unusable(what: str, *errors: type[Exception]) -> Iterator[None]:
     except _UnusableError:
         raise
     except errors as error:
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
         # Keras quotes the whole config before it comes to the point.
-        reason = str(error).rpartition("Exception encountered: ")[2].strip()
-        raise _UnusableError(what + (reason.partition("\n")[0] or type(error).__name__)) from error
+        reason = text.rpartition("Exception encountered: ")[2].strip().partition("\n")[0]
+        raise _UnusableError(what + (reason.rstrip(",:") or type(error).__name__)) from error
 
 
 def _say(message: str) -> None:

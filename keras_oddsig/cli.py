@@ -67,8 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
     except _UnusableError as error:
         _say(f"error: {error}")
+        return _UNUSABLE
+    except BrokenPipeError:  # who reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _UNUSABLE
     return status
 
@@ -86,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     solve.set_defaults(run=_solve)
     solve.add_argument(
-        "--activation", default="tanh", help="a name of keras_oddsig.get (%(default)s)"
+        "--activation",
+        default="tanh",
+        help="tanh, erf, arctan, softsign, algebraic, ... (%(default)s)",
     )
     solve.add_argument("--depth", type=int, default=100, help="layers to cross (%(default)s)")
     solve.add_argument("--width", type=int, default=256, help="inputs of a kernel (%(default)s)")
@@ -128,20 +134,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _solve(args: argparse.Namespace) -> int:
-    from keras_oddsig import solver
+    from keras_oddsig import _functions, solver
 
-    with _unusable("", ImportError, TypeError, ValueError):
+    with _unusable("", ValueError):
         solver._integer("depth", args.depth, at_least=1)
         solver._integer("width", args.width, at_least=1)
-        activation = _activation(args.activation)
-        profile = activation.profile
+        if args.activation not in _functions.NAMED:
+            raise ValueError(
+                f"--activation must be one of {', '.join(sorted(_functions.NAMED))}. "
+                f"Received: {args.activation!r}"
+            )
+        function = _functions.NAMED[args.activation]
         noise = args.noise_scale
         if noise is None:
             noise = solver.noise_scale(args.depth, args.negative_rate)
-        spread = solver.spread(profile, args.depth, noise)
+        spread = solver.spread(function.profile, args.depth, noise)
         rate = solver.negative_rate(args.depth, noise)
-        point = solver.orthogonal_gain(activation.reference, args.depth)
-    omega, root = profile.critical_gain, math.sqrt(args.width)
+        point = solver.orthogonal_gain(function.reference, args.depth)
+    omega, root = function.profile.critical_gain, math.sqrt(args.width)
     numbers = {
         "critical_gain": omega,
         "noise_scale": noise,
@@ -189,14 +199,6 @@ def _print_numbers(title: str, numbers: dict[str, float]) -> None:
             table.add_section()
             table.add_row(Text(name, style="bold"))
     Console().print(table)
-
-
-def _activation(name: str) -> Any:
-    _quiet_tensorflow()
-    from keras_oddsig import activations
-
-    with _unusable("--activation: ", ValueError):
-        return activations.get(name)
 
 
 # ----------------------------------------------------------------------------------

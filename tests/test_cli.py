@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import keras_oddsig as ko
-from keras_oddsig import cli
+from keras_oddsig import _functions, activations, cli
 
 WIDTH = 16
 
@@ -114,13 +114,41 @@ class TestSolve:
         rotation = keras.ops.convert_to_numpy(ko.OddSigmoidOrthogonal("langevin")((200, 200)))
         assert rotation.std() == pytest.approx(numbers["orthogonal_kernel_std"], rel=0.03)
 
+    def test_it_knows_the_names_that_get_knows_and_the_same_functions(self):
+        assert list(_functions.NAMED) == list(activations._CLASSES)
+        x = np.linspace(-3, 3, 7)
+        for name, function in _functions.NAMED.items():
+            assert function.profile == ko.get(name).profile
+            assert function.reference(x) == pytest.approx(ko.get(name).reference(x))
+
+    def test_it_imports_no_backend(self):
+        code = (
+            "import sys; from keras_oddsig import cli; cli.main(['solve', '--json']);"
+            "sys.exit(', '.join({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stderr.strip() == ""
+        assert json.loads(done.stdout)["activation"] == "tanh"
+
+    def test_a_reader_may_leave(self):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "keras_oddsig.cli", "solve"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        assert process.wait() != 0
+
     def test_a_noise_scale_predicts_its_negative_rate(self, run):
         _, output, _ = run("solve", "--depth", 100, "--noise-scale", 0.085, "--json")
         numbers = json.loads(output)
         assert numbers["noise_scale"] == 0.085
         assert numbers["predicted_negative_rate"] == pytest.approx(ko.negative_rate(100, 0.085))
 
-    @pytest.mark.parametrize("name", ["tanh", "arctan", "algebraic", "softsign", "BipolarSigmoid"])
+    @pytest.mark.parametrize("name", ["tanh", "arctan", "algebraic", "softsign", "bipolar_sigmoid"])
     def test_table_shows_every_number(self, name, run):
         _, output, _ = run("solve", "--activation", name, "--json")
         numbers = [value for value in json.loads(output).values() if isinstance(value, float)]
@@ -134,7 +162,7 @@ class TestSolve:
     @pytest.mark.parametrize(
         ("argument", "value", "words"),
         [
-            ("--activation", "relu", "must name one of the activations"),
+            ("--activation", "relu", "must be one of algebraic, arctan, bipolar_sigmoid, erf"),
             ("--depth", "0", "Received: depth=0"),
             ("--depth", "ten", "--depth"),
             ("--width", "-3", "Received: width=-3"),

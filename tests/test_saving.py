@@ -267,7 +267,7 @@ def test_classes_are_registered_whichever_module_is_imported_first(first):
         "import importlib.util; assert importlib.util.find_spec('keras').loader is keras.__loader__"
     )
     # The registry does not depend on the backend: the cheapest one to start serves.
-    cheapest = next((b for b in ("torch", "jax") if find_spec(b)), BACKEND)
+    cheapest = next((b for b in ("jax", "torch") if find_spec(b)), BACKEND)
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "KERAS_BACKEND": cheapest}
     )

@@ -56,27 +56,25 @@ def report_on(depth: int, width: int, samples: int, method: str) -> SignalReport
 
 
 def print_reports(console: Console, reports: dict[str, SignalReport]) -> None:
-    table = Table(title="Spread (std) and cosine between samples, by layer")
-    table.add_column("initializer")
-    depth = len(next(iter(reports.values())).layers)
-    shown = sorted({0, depth // 4, depth // 2, depth - 1})
-    for layer in shown:
-        table.add_column(f"layer {layer + 1}", justify="right")
-    table.add_column("verdict")
-    table.add_column("from")
+    table = Table(title="The signal at initialization")
+    table.add_column("initializer", no_wrap=True)
+    for column in ("spread", "at last", "satur.", "cosine"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict", no_wrap=True)
     for method, report in reports.items():
-        statistics = [report.layers[layer].statistics for layer in shown]
-        cells = [f"{each['std']:.2g}, {each['cosine']:.2f}" for each in statistics]
-        table.add_row(method, *cells, report.verdict, report.start or "")
+        first, last = report.layers[0].statistics, report.layers[-1].statistics
+        cells = [first["std"], last["std"], last["saturated"], last["cosine"]]
+        start = f" from {report.start}" if report.start else ""
+        table.add_row(method, *(f"{cell:.2f}" for cell in cells), report.verdict + start)
     console.print(table)
     for method, report in reports.items():
         console.print(f"{method}: {report.advice}", highlight=False)
 
 
 def draw(path: Path, reports: dict[str, SignalReport]) -> None:
-    """One panel for each report, on one scale."""
-    figure = Figure(figsize=(4 * len(reports), 4.2), layout="constrained")
-    panels = figure.subplots(1, len(reports), sharey=True)
+    """One panel for each of the four reports, on one scale."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    panels = figure.subplots(2, 2, sharey=True).ravel()
     limits = []
     for ax, (method, report) in zip(panels, reports.items(), strict=True):
         report.plot(ax)
@@ -84,8 +82,6 @@ def draw(path: Path, reports: dict[str, SignalReport]) -> None:
         limits.append(ax.get_ylim())
     bottoms, tops = zip(*limits, strict=True)
     panels[0].set_ylim(min(bottoms), max(tops))
-    for ax in panels[1:]:
-        ax.set_ylabel("")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 

@@ -22,7 +22,7 @@ from keras_oddsig import _functions, activations, cli
 WIDTH = 16
 
 
-def network(init, depth=12, outputs=3):
+def network(init, depth=6, outputs=3):
     hidden = [
         keras.layers.Dense(WIDTH, ko.Tanh(), kernel_initializer=init(), name=f"hidden_{i}")
         for i in range(1, depth + 1)
@@ -36,7 +36,7 @@ def files(tmp_path_factory):
     """A healthy model, one that collapses, inputs and targets."""
     folder = tmp_path_factory.mktemp("files")
     keras.utils.set_random_seed(0)
-    network(lambda: ko.OddSigmoidOrthogonal("tanh", depth=12)).save(folder / "healthy.keras")
+    network(lambda: ko.OddSigmoidOrthogonal("tanh", depth=6)).save(folder / "healthy.keras")
     tiny = keras.initializers.RandomNormal
     network(lambda: tiny(stddev=0.05)).save(folder / "collapsing.keras")
     rng = np.random.default_rng(0)
@@ -193,7 +193,7 @@ class TestInspect:
         assert status == 0
         (line,) = errors
         assert line.endswith("is healthy")
-        assert "hidden_12" in output
+        assert "hidden_6" in output
 
     def test_unhealthy_is_1_and_says_where_and_why(self, run, files):
         status, output, errors = run(

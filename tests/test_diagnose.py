@@ -20,7 +20,9 @@ def diagnose():
 
 def test_report_names_the_collapse_the_saturation_and_the_health(diagnose, tmp_path, capsys):
     picture = tmp_path / "new" / "diagnose.png"
-    reports = diagnose.main(["--width", "64", "--samples", "64", "--output", str(picture)])
+    reports = diagnose.main(
+        ["--depth", "40", "--width", "64", "--samples", "64", "--output", str(picture)]
+    )
     verdicts = {method: report.verdict for method, report in reports.items()}
     assert verdicts == {
         "GlorotNormal": "collapsing",

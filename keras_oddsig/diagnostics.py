@@ -24,7 +24,7 @@ loop (the cell of an RNN), or inside a function that the backend traces on its o
 | `dead` | fraction of `abs(x) < 0.001 rms_1`, `rms_1` being the rms of the first row |
 | `negative_rate` | fraction of units whose sign differs from that of the same unit of the same sample in the first row; NaN where the shapes differ. A rotation moves the signal between units: with one the rate is 1/2 from the next row on, and says nothing |
 | `cosine` | mean of `abs(x_i . x_j) / (norm(x_i) norm(x_j))` over pairs of samples, none of them 0; NaN without a pair. 1 when all samples have become one direction |
-| `effective_rank` | participation ratio `(tr G)**2 / tr(G**2)`, `G = x x^T`: 1 when all samples are one direction, `n` when they are `n` orthogonal ones of a length |
+| `effective_rank` | participation ratio `(tr G)**2 / tr(G**2)`, `G = z z^T`, `z` being `x` less its mean over the samples: in how many directions the samples differ; 1 when they all lie on a line, NaN when they do not differ |
 | `spread_min`, `spread_q25`, `spread_median`, `spread_q75`, `spread_max` | quantiles over the samples of a sample's own spread, the standard deviation over its units |
 | `kernel_gradient` | with a loss: norm of its gradient with respect to the kernels (all weights of rank 2 or more) of the layer, or of the one whose output it activates |
 | `activation_gradient` | with a loss: `sqrt(B) norm(dloss/dx)`, which for a mean over samples is the root mean square of the norms of their own gradients |
@@ -483,12 +483,11 @@ def _directions(x: Any) -> tuple[Any, Any]:
     nan = ops.full_like(count, math.nan)
     total = ops.sum(ops.abs(cosines), axis=(1, 2)) - count
     cosine = ops.where(pairs > 0, total / ops.maximum(pairs, ops.ones_like(pairs)), nan)
-    power = ops.square(length)
-    trace = ops.sum(power, axis=1)
-    squares = ops.sum(
-        ops.square(cosines) * power[:, :, None] * power[:, None, :],
-        axis=(1, 2),
-    )
+    # Centred, and scaled anew, lest the squares of squares underflow.
+    centred, _ = _unit_size(x - ops.mean(x, axis=1, keepdims=True), (1, 2))
+    gram = ops.matmul(centred, ops.transpose(centred, (0, 2, 1)))
+    trace = ops.sum(ops.square(centred), axis=(1, 2))
+    squares = ops.sum(ops.square(gram), axis=(1, 2))
     rank = ops.where(squares > 0, ops.square(trace) / squares, nan)
     # A NaN compares as false above, and must not look like an absent pair.
     return cosine + 0 * trace, rank + 0 * trace

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 # In the order of their cost: only the first needs no backend.
-_MODULES = ("solver", "activations", "initializers")
+_MODULES = ("solver", "activations", "initializers", "diagnostics", "callbacks")
 
 
 def load(name: str, public: Sequence[str]) -> Any:

@@ -997,10 +997,11 @@ def _judge(measured: Measured, predictions: Sequence[Prediction]) -> tuple[list[
         size = np.where(np.isnan(size), 0.0, size)
         apart = (1 - table["cosine"]) / (1 - table["cosine"][first])
     wrong["collapsing"] = np.minimum(size, 1) * np.minimum(rank, 1) < COLLAPSED
-    large = (table["std"] > LARGE * bound) & ~(table["std"] < 1.25 * predicted)
     wrong["saturating"] = table["saturated"] > MOSTLY_SATURATED
-    if len(_final_run(large, judged)) >= LARGE_FOR:
-        wrong["saturating"] |= large
+    share = np.where(table["std"] < 1.25 * predicted, 0.0, table["std"] / bound)
+    if len(judged) >= LARGE_FOR and share[judged[-LARGE_FOR:]].mean() > LARGE:
+        # On the average: single narrow layers scatter by a tenth.
+        wrong["saturating"] |= share > 0.8 * LARGE
     alike = (table["cosine"] > ALIKE) & (apart < 1 - ALIKE)
     wrong["forgetting"] = alike | (rank < FORGOTTEN)
     rows = [_HEALTHY] * count
@@ -1167,30 +1168,28 @@ class SignalReport:
                 "`SignalReport.print` needs rich: pip install 'keras-oddsig[report]'"
             ) from error
         console = console or Console()
+        # Of a terminal of 80 columns; the rest is in `to_dict()`.
         columns = {
             "spread": "std",
-            "predicted": None,
+            "predicted": "",
             "saturated": "saturated",
-            "dead": "dead",
-            "negative": "negative_rate",
             "cosine": "cosine",
             "rank": "effective_rank",
-            "kernel gradient": "kernel_gradient",
             "gradient": "activation_gradient",
         }
-        known = self.layers[0].statistics
-        columns = {title: key for title, key in columns.items() if key is None or key in known}
-        table = Table("layer", "activation", *columns, "", title="Signal by layer")
-        for column in table.columns[2:-1]:
+        known = ("", *self.layers[0].statistics)
+        columns = {title: key for title, key in columns.items() if key in known}
+        table = Table("layer", *columns, "verdict", title="Signal by layer")
+        for column in table.columns[1:-1]:
             column.justify = "right"
         for layer in self.layers:
-            values = [
-                layer.predicted_spread if key is None else layer.statistics[key]
-                for key in columns.values()
-            ]
-            shown = ["" if v is None or math.isnan(v) else f"{v:.3g}" for v in values]
-            verdict = "" if layer.verdict == _HEALTHY else layer.verdict
-            table.add_row(layer.name, layer.activation or "", *shown, verdict)
+            numbers = {**layer.statistics, "": layer.predicted_spread}
+            shown = [numbers[key] for key in columns.values()]
+            table.add_row(
+                layer.name,
+                *("" if v is None or math.isnan(v) else f"{v:.3g}" for v in shown),
+                "" if layer.verdict == _HEALTHY else layer.verdict,
+            )
         console.print(table)
         start = f", from {self.start} on" if self.start else ""
         console.print(f"{self.verdict}{start}. {self.advice}", markup=False, highlight=False)

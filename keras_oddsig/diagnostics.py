@@ -94,7 +94,7 @@ def _watched_by_default(layer: Any) -> bool:
     return isinstance(layer, keras.layers.Activation) or _activation_of(layer) is not None
 
 
-def _check_selection(layers: Any) -> None:
+def check_selection(layers: Any) -> None:
     """Raises TypeError unless `layers` can select layers."""
     if layers is None or isinstance(layers, str) or callable(layers):
         return
@@ -110,7 +110,7 @@ def _check_selection(layers: Any) -> None:
 
 def _select(model: Any, layers: Any) -> list[Any]:
     """The layers of a model that `layers` means, in the model's order."""
-    _check_selection(layers)
+    check_selection(layers)
     every = _layers_of(model)
     if layers is None:
         chosen = [layer for layer in every if _watched_by_default(layer)]
@@ -591,7 +591,7 @@ class Measurement:
 
     def __call__(self, x: Any, y: Any = None) -> Measured:
         model = self._model()
-        data = (_to_device(x), None if self._loss is None else _to_device(y))
+        data = (to_device(x), None if self._loss is None else to_device(y))
         numbers = ops.convert_to_numpy(
             self._function(_backend.values_of(model.variables), data)
         ).astype("float64")
@@ -702,7 +702,7 @@ def _shapes(data: Any) -> tuple[Any, ...]:
     return tuple((tuple(t.shape), _dtype(t)) for t in keras.tree.flatten(data) if t is not None)
 
 
-def _to_device(data: Any) -> Any:
+def to_device(data: Any) -> Any:
     """Arrays as tensors, floating ones in Keras's default dtype, as `fit` takes them."""
 
     def convert(array: Any) -> Any:

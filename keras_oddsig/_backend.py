@@ -136,7 +136,10 @@ def measuring(function: Callable[[Any, Any], Any], eagerly: bool, xla: bool) -> 
 
             if eagerly:
                 return function
-            return tf.function(function, autograph=False, jit_compile=xla)
+            graph = tf.function(function, autograph=False, jit_compile=xla)
+            # By the concrete function: the other way warns of retracing whoever looks at
+            # several models in turn.
+            return lambda values, data: graph.get_concrete_function(values, data)(values, data)
         case _:
             import torch
 

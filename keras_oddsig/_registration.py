@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 # In the order of their cost: only the first two need no backend.
-_MODULES = ("solver", "plotting", "activations", "initializers")
+_MODULES = ("solver", "plotting", "activations", "initializers", "diagnostics", "callbacks")
 # Those whose classes a saved model may hold.
 _SERIALIZABLE = ("activations", "initializers")
 

@@ -287,7 +287,7 @@ def _model(path: Path) -> Any:
 
 def _keras() -> Any:
     _quiet_tensorflow()
-    with _unusable("Keras cannot be imported (KERAS_BACKEND selects its backend): ", ImportError):
+    with _unusable("Keras cannot be imported (KERAS_BACKEND selects its backend): ", Exception):
         import keras
 
         import keras_oddsig  # noqa: F401  (registers the classes)

@@ -286,6 +286,11 @@ class TestInspect:
         line = refused("inspect", tmp_path / "two.keras", "--data", files / "x.npy")
         assert "takes 2 inputs" in line
 
+    def test_without_keras_the_message_is_one_line(self, refused, files, monkeypatch):
+        monkeypatch.setitem(sys.modules, "keras", None)
+        line = refused("inspect", files / "healthy.keras", "--data", files / "x.npy")
+        assert "KERAS_BACKEND" in line
+
 
 class TestUnreadableData:
     @pytest.fixture

@@ -250,6 +250,26 @@ class TestMap:
             assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
 
+def test_a_real_run_is_drawn_alike_from_the_callback_its_history_and_its_file(tmp_path):
+    import keras
+
+    layers = [keras.layers.Dense(8, "tanh", name=f"hidden_{i}") for i in range(3)]
+    model = keras.Sequential([keras.Input((8,)), *layers, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.random.default_rng(0).standard_normal((2, 32, 8)).astype("float32")
+    watch = ko.ActivationSpread(x, csv_path=tmp_path / "spread.csv")
+    model.fit(x, y[:, :1], epochs=2, verbose=0, callbacks=[watch])
+    pictures = [ko.plot_spread(each, axes()) for each in (watch, watch.history, watch.csv_path)]
+    for ax in pictures:
+        assert labels(ax.xaxis) == ["0", "1"]
+        assert labels(ax.yaxis) == ["hidden_0", "hidden_1", "hidden_2"]
+        spread = np.asarray(ax.images[0].get_array())
+        assert spread == pytest.approx(np.asarray(pictures[0].images[0].get_array()))
+    # At the end of the last epoch the model is the one that is left.
+    outputs = keras.ops.convert_to_numpy(model.layers[0](x))
+    assert spread[0, 1] == pytest.approx(np.median(outputs.std(axis=1)), rel=1e-3)
+
+
 class TestSources:
     def test_anything_else_is_refused(self):
         for source in (3, None, [0.1, 0.2], {"loss": [1.0]}, SimpleNamespace(history={"loss": []})):

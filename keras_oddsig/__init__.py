@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from keras_oddsig import _registration
 
 if TYPE_CHECKING:
-    from keras_oddsig import activations, initializers, solver
+    from keras_oddsig import (
+        activations,
+        callbacks,
+        diagnostics,
+        initializers,
+        plotting,
+        solver,
+    )
     from keras_oddsig.activations import (
         Algebraic,
         Arctan,
@@ -23,7 +30,10 @@ if TYPE_CHECKING:
         Tanh,
         get,
     )
+    from keras_oddsig.callbacks import ActivationSpread
+    from keras_oddsig.diagnostics import LayerSignal, SignalReport, signal_report
     from keras_oddsig.initializers import OddSigmoidInit, OddSigmoidOrthogonal
+    from keras_oddsig.plotting import plot_spread
     from keras_oddsig.solver import (
         NotOddSigmoidError,
         OrthogonalGain,
@@ -46,22 +56,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActivationSpread",
     "Algebraic",
     "Arctan",
     "BipolarSigmoid",
     "Erf",
     "Gudermannian",
     "Langevin",
+    "LayerSignal",
     "NotOddSigmoidError",
     "OddSigmoid",
     "OddSigmoidInit",
     "OddSigmoidOrthogonal",
     "OrthogonalGain",
     "Profile",
+    "SignalReport",
     "Softsign",
     "SpreadProfile",
     "Tanh",
     "activations",
+    "callbacks",
+    "diagnostics",
     "fixed_point",
     "get",
     "initializers",
@@ -69,10 +84,13 @@ __all__ = [
     "noise_scale",
     "orthogonal_gain",
     "orthogonal_spread",
+    "plot_spread",
+    "plotting",
     "profile_of",
     "propagate",
     "recurrent_noise_scale",
     "recurrent_spread",
+    "signal_report",
     "solver",
     "spread",
     "stationary_spread",

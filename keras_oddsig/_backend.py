@@ -122,3 +122,136 @@ def sum_table(vector: Any, rows: int, columns: int) -> Any:
             repeats = -(-rows * (size + 1) // size)
             tiled = ops.tile(vector, (repeats,))[: rows * (size + 1)]
             return ops.reshape(tiled, (rows, size + 1))[:, :columns]
+
+
+# ----------------------------------------------------------------------------------
+# Running a model to look at it
+# ----------------------------------------------------------------------------------
+
+
+def measuring(function: Callable[[Any, Any], Any], eagerly: bool, xla: bool) -> Callable[..., Any]:
+    """`function(values, data)` as the backend runs inference: compiled, or without gradients."""
+    match _BACKEND:
+        case "jax":
+            import jax
+
+            return function if eagerly else jax.jit(function)
+        case "tensorflow":
+            import tensorflow as tf
+
+            if eagerly:
+                return function
+            graph = tf.function(function, autograph=False, jit_compile=xla)
+            # By the concrete function: the other way warns of retracing whoever looks at
+            # several models in turn.
+            return lambda values, data: graph.get_concrete_function(values, data)(values, data)
+        case _:
+            import torch
+
+            return torch.no_grad()(function)
+
+
+def values_of(variables: list[keras.Variable]) -> list[Any]:
+    """What a compiled function must be given to see the variables' present values."""
+    # JAX would bake them in as constants; the others refer to the variable.
+    return [variable.value for variable in variables] if _BACKEND == "jax" else []
+
+
+def trace_level() -> Any:
+    """Equal at two moments in which tensors may be used together.
+
+    Inside a loop or a mapped function that the backend traces on its own, tensors are of
+    that function only.
+    """
+    match _BACKEND:
+        case "jax":
+            from jax.extend.core import get_opaque_trace_state
+
+            return get_opaque_trace_state()
+        case "tensorflow":
+            import tensorflow as tf
+
+            return id(None if tf.executing_eagerly() else tf.compat.v1.get_default_graph())
+        case _:
+            import torch
+
+            interpreter = torch._C._functorch.peek_interpreter_stack()
+            return None if interpreter is None else interpreter.level()
+
+
+def differentiate(
+    forward: Callable[[list[Any], Callable[[Any], Any]], tuple[Any, list[Any]]],
+    parameters: list[Any],
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Outputs, and the gradients of a loss with respect to them and to parameters.
+
+    Args:
+        forward: From the parameters, and a function to pass each output of interest
+            through before it is used, to the loss and those outputs as passed on, in order.
+        parameters: Tensors.
+
+    Returns:
+        The outputs, the gradients of the outputs and those of the parameters; zeros where
+        the loss does not depend on one.
+    """
+    match _BACKEND:
+        case "jax":
+            import jax
+            import jax.numpy as jnp
+
+            def probed(parameters: Any, probes: Any) -> tuple[Any, Any]:
+                # A gradient with respect to a zero added is that with respect to the sum.
+                remaining = iter(probes)
+                return forward(parameters, lambda output: output + next(remaining))
+
+            def plain(parameters: Any) -> Any:
+                return forward(parameters, lambda output: output)[1]
+
+            probes = [jnp.zeros(s.shape, s.dtype) for s in jax.eval_shape(plain, parameters)]
+            gradients, outputs = jax.grad(probed, argnums=(0, 1), has_aux=True)(parameters, probes)
+            return outputs, gradients[1], gradients[0]
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                parameters = [tf.identity(p) for p in parameters]
+                tape.watch(parameters)
+
+                def watched(output: Any) -> Any:
+                    output = tf.identity(output)
+                    tape.watch(output)
+                    return output
+
+                loss, outputs = forward(parameters, watched)
+            gradients = tape.gradient(
+                loss, [outputs, parameters], unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+            # The gradient of an embedding or of a slice comes as its rows.
+            return outputs, *([tf.convert_to_tensor(g) for g in each] for each in gradients)
+        case _:
+            import torch
+
+            with torch.enable_grad():
+                parameters = [p.detach().requires_grad_() for p in parameters]
+
+                def leaf(output: Any) -> Any:
+                    return output if output.requires_grad else output.detach().requires_grad_()
+
+                loss, outputs = forward(parameters, leaf)
+                inputs = [*outputs, *parameters]
+                found = torch.autograd.grad(loss, inputs, allow_unused=True)
+            found = [
+                torch.zeros_like(i) if g is None else g for i, g in zip(inputs, found, strict=True)
+            ]
+            split = len(outputs)
+            return [output.detach() for output in outputs], found[:split], found[split:]
+
+
+def copy_mask(source: Any, target: Any) -> None:
+    """Gives a tensor the mask, if any, that Keras keeps with another."""
+    # Keras offers no public name, and where the mask is kept depends on the tensor.
+    from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
+
+    mask = get_keras_mask(source)
+    if mask is not None:
+        set_keras_mask(target, mask)

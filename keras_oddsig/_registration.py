@@ -16,8 +16,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# In the order of their cost: only the first needs no backend.
-_MODULES = ("solver", "activations", "initializers")
+# In the order of their cost: only the first two need no backend.
+_MODULES = ("solver", "plotting", "activations", "initializers", "diagnostics", "callbacks")
 # Those whose classes a saved model may hold.
 _SERIALIZABLE = ("activations", "initializers")
 

@@ -11,9 +11,6 @@ Activations](https://arxiv.org/abs/2509.23085), 2025, for the class.
 
 from __future__ import annotations
 
-import functools
-import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -22,9 +19,8 @@ import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from scipy import special
 
-from keras_oddsig import solver
+from keras_oddsig import _functions, solver
 from keras_oddsig.solver import Profile
 
 __all__ = [
@@ -56,6 +52,13 @@ class _Unit:
         """Measures a foreign function; raises NotOddSigmoidError if it is none."""
         reference = _Evaluated(function)
         return cls(function, reference, solver.profile_of(reference))
+
+    @classmethod
+    def named(
+        cls, known: _functions.Function, function: Callable[[Any], Any] | None = None
+    ) -> _Unit:
+        """One whose profile is known; `function`, unless the reference's formula serves tensors."""
+        return cls(function or known.on(ops), known.reference, known.profile)
 
 
 @dataclass(frozen=True)
@@ -246,26 +249,8 @@ def _registered_name(function: Any) -> str:
 
 
 # ----------------------------------------------------------------------------------
-# The named activations. A formula of more than one call is written once, for `keras.ops`
-# and for NumPy, whose functions have the same names.
+# The named activations
 # ----------------------------------------------------------------------------------
-
-
-def _on(formula: Callable[..., Any], profile: Profile, *constants: float) -> _Unit:
-    """The unit of `formula(x, xp, *constants)`, `xp` being keras.ops or NumPy."""
-    return _Unit(_Formula(formula, ops, constants), _Formula(formula, np, constants), profile)
-
-
-@dataclass(frozen=True)
-class _Formula:
-    """A formula bound to an array namespace; equal where the formula is the same."""
-
-    formula: Callable[..., Any]
-    namespace: Any
-    constants: tuple[float, ...]
-
-    def __call__(self, x: Any) -> Any:
-        return self.formula(x, self.namespace, *self.constants)
 
 
 class _Named(OddSigmoid):
@@ -311,7 +296,7 @@ class Tanh(_Named):
         ValueError: If a factor is not positive and finite.
     """
 
-    _UNIT = _Unit(ops.tanh, np.tanh, Profile(slope=1.0, order=3.0, curvature=1 / 3, bound=1.0))
+    _UNIT = _Unit.named(_functions.TANH, ops.tanh)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -339,9 +324,7 @@ class Arctan(_Named):
         ValueError: If a factor is not positive and finite.
     """
 
-    _UNIT = _Unit(
-        ops.arctan, np.arctan, Profile(slope=1.0, order=3.0, curvature=1 / 3, bound=math.pi / 2)
-    )
+    _UNIT = _Unit.named(_functions.ARCTAN, ops.arctan)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -369,15 +352,7 @@ class Erf(_Named):
         ValueError: If a factor is not positive and finite.
     """
 
-    _UNIT = _Unit(
-        ops.erf,
-        special.erf,
-        Profile(slope=2 / math.sqrt(math.pi), order=3.0, curvature=math.pi / 12, bound=1.0),
-    )
-
-
-def _gudermannian(x: Any, xp: Any) -> Any:
-    return 2 * xp.arctan(xp.tanh(x / 2))
+    _UNIT = _Unit.named(_functions.ERF, ops.erf)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -405,11 +380,7 @@ class Gudermannian(_Named):
         ValueError: If a factor is not positive and finite.
     """
 
-    _UNIT = _on(_gudermannian, Profile(slope=1.0, order=3.0, curvature=1 / 6, bound=math.pi / 2))
-
-
-def _bipolar_sigmoid(x: Any, xp: Any) -> Any:
-    return xp.tanh(x / 2)  # 2 sigmoid(x) - 1, without its cancellation near 0
+    _UNIT = _Unit.named(_functions.GUDERMANNIAN)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -438,33 +409,7 @@ class BipolarSigmoid(_Named):
         ValueError: If a factor is not positive and finite.
     """
 
-    _UNIT = _on(_bipolar_sigmoid, Profile(slope=0.5, order=3.0, curvature=1 / 3, bound=1.0))
-
-
-# coth x - 1/x = x / (3 + x^2 / (5 + x^2 / (7 + ...))), Gauss's continued fraction for
-# I_{3/2} / I_{1/2}, cut after the term 19 and written as a ratio of polynomials in x^2:
-# within 4e-16 of the function for |x| < 1.5, with no subtraction. Lowest power first.
-_LANGEVIN_NUMERATOR: Final = (1 / 3, 7 / 285, 1 / 2261, 2 / 915705, 1 / 654729075)
-_LANGEVIN_DENOMINATOR: Final = (1.0, 8 / 57, 7 / 1615, 4 / 101745, 1 / 11904165)
-_LANGEVIN_SMALL: Final = 1.5
-
-
-def _horner(coefficients: tuple[float, ...], x: Any) -> Any:
-    total: Any = coefficients[-1]
-    for coefficient in reversed(coefficients[:-1]):
-        total = total * x + coefficient
-    return total
-
-
-def _langevin(x: Any, xp: Any) -> Any:
-    # Both branches see only inputs that they can serve, lest the unused one's gradient
-    # (0/0 at 0, infinite far out) reach the result as a NaN.
-    small = xp.abs(x) < _LANGEVIN_SMALL
-    near = xp.where(small, x, xp.zeros_like(x))
-    far = xp.where(small, xp.ones_like(x), x)
-    square = near * near
-    ratio = _horner(_LANGEVIN_NUMERATOR, square) / _horner(_LANGEVIN_DENOMINATOR, square)
-    return xp.where(small, near * ratio, 1 / xp.tanh(far) - 1 / far)
+    _UNIT = _Unit.named(_functions.BIPOLAR_SIGMOID)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -493,38 +438,7 @@ class Langevin(_Named):
         ValueError: If a factor is not positive and finite.
     """
 
-    _UNIT = _on(_langevin, Profile(slope=1 / 3, order=3.0, curvature=3 / 5, bound=1.0))
-
-
-def _algebraic(x: Any, xp: Any, order: float) -> Any:
-    # x / (1 + |x|^k)^(1/k), and sgn(x) / (1 + |x|^-k)^(1/k) beyond 1: nothing overflows, and
-    # one power and one root serve both. By `where`, not `minimum`, whose gradient at a tie is
-    # halved by some backends.
-    size = xp.abs(x)
-    small = size <= 1
-    one = xp.ones_like(x)
-    inverse = one / xp.where(small, one, size)
-    power = _power(xp.where(small, size, inverse), order, xp)
-    root = 1 / xp.sqrt(1 + power) if order == 2 else xp.exp(xp.log1p(power) / -order)
-    return xp.where(small, x, xp.sign(x)) * root
-
-
-def _power(x: Any, exponent: float, xp: Any) -> Any:
-    """x^exponent for 0 <= x <= 1; a general power costs as much as ten of tanh."""
-    if exponent in (1, 2, 3, 4):
-        return functools.reduce(operator.mul, [x] * int(exponent))
-    # The logarithm, and for k < 1 the power's own slope, are infinite at 0.
-    floor = 1e-30 if keras.backend.standardize_dtype(x.dtype) != "float16" else 6e-8
-    floor = xp.full_like(x, floor)
-    return xp.exp(exponent * xp.log(xp.where(x > floor, x, floor)))
-
-
-def _algebraic_unit(order: float) -> _Unit:
-    return _on(
-        _algebraic,
-        Profile(slope=1.0, order=order + 1, curvature=1 / order, bound=1.0),
-        order,
-    )
+    _UNIT = _Unit.named(_functions.LANGEVIN)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -564,15 +478,17 @@ class Algebraic(OddSigmoid):
         **kwargs: Any,
     ) -> None:
         solver._real("order", order, above=0)
-        super().__init__(_algebraic_unit(float(order)), amplitude, rate, trainable_rate, **kwargs)
+        super().__init__(
+            _Unit.named(_functions.algebraic(float(order))),
+            amplitude,
+            rate,
+            trainable_rate,
+            **kwargs,
+        )
         self.order = order
 
     def get_config(self) -> dict[str, Any]:
         return {"order": self.order, **self._scaling_config()}
-
-
-def _softsign(x: Any, xp: Any) -> Any:
-    return x / (1 + xp.abs(x))
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -601,7 +517,7 @@ class Softsign(_Named):
         ValueError: If a factor is not positive and finite.
     """
 
-    _UNIT = _on(_softsign, Profile(slope=1.0, order=2.0, curvature=1.0, bound=1.0))
+    _UNIT = _Unit.named(_functions.SOFTSIGN)
 
 
 # ----------------------------------------------------------------------------------

@@ -1043,6 +1043,18 @@ def orthogonal_spread(function: Function, gain: float) -> OrthogonalGain:
     return _operating_point(_Sampler(function), profile_of(function).critical_gain, gain)
 
 
+def _orthogonal_path(function: Function, depth: int, gain: float, input_std: float) -> Array:
+    """The spread layer by layer on its way to that of `orthogonal_spread`, shape `(depth,)`.
+
+    `q -> E f(g omega sqrt(q) z)**2`: what a rotation mixes is Gaussian, of any input.
+    """
+    f, steepness = _Sampler(function), gain * profile_of(function).critical_gain
+    std = np.empty(depth)
+    for layer in range(depth):
+        input_std = std[layer] = math.sqrt(float(_WEIGHT @ f(steepness * input_std * _Z) ** 2))
+    return std
+
+
 def _half_normal_rule() -> tuple[Array, Array]:
     """Nodes z > 0 and weights with sum(w * h(z)) = E h(|z|), z ~ N(0, 1).
 

@@ -23,7 +23,7 @@ def test_readme_has_blocks_and_they_save_a_model():
     assert "load_model" in BLOCKS[0]
 
 
-@pytest.mark.parametrize("module", ["solver", "activations", "initializers"])
+@pytest.mark.parametrize("module", ["solver", "activations", "initializers", "plotting"])
 def test_docstring_examples_print_what_they_say(module):
     import keras
 

@@ -14,7 +14,7 @@ import pytest
 from keras import ops
 
 import keras_oddsig as ko
-from keras_oddsig import activations
+from keras_oddsig import _registration, activations
 
 BACKEND = keras.backend.backend()
 BOTH = [ko.OddSigmoidInit, ko.OddSigmoidOrthogonal]
@@ -273,10 +273,9 @@ def test_classes_are_registered_whichever_module_is_imported_first(first):
 
 
 def test_package_offers_what_its_modules_do():
-    listed = {
-        name for module in (ko.solver, ko.activations, ko.initializers) for name in module.__all__
-    }
-    assert set(ko.__all__) == listed | {"solver", "activations", "initializers"}
+    modules = _registration._MODULES
+    listed = {name for module in modules for name in getattr(ko, module).__all__}
+    assert set(ko.__all__) == listed | set(modules)
     assert all(getattr(ko, name) is not None for name in ko.__all__)
     assert dir(ko) == ko.__all__
     with pytest.raises(AttributeError, match="no attribute 'OddSigmoidInitt'"):

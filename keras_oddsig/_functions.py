@@ -1,0 +1,158 @@
+"""The named activations as functions of NumPy arrays, and their profiles: no backend.
+
+A formula of more than one call is written once, for NumPy and for `keras.ops`, whose
+functions have the same names: `xp` is either of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from scipy import special
+
+from keras_oddsig.solver import Profile
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula bound to an array namespace; equal where the formula is the same."""
+
+    formula: Callable[..., Any]
+    namespace: Any
+    constants: tuple[float, ...]
+
+    def __call__(self, x: Any) -> Any:
+        return self.formula(x, self.namespace, *self.constants)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function `phi` of the class whose profile is known: on float64 NumPy arrays.
+
+    Attributes:
+        reference: The function; a `Formula` where `keras.ops` can compute it, too.
+        profile: Its profile.
+    """
+
+    reference: Callable[[Any], Any]
+    profile: Profile
+
+    def on(self, namespace: Any) -> Formula:
+        """The formula on arrays of another namespace."""
+        assert isinstance(self.reference, Formula)
+        return Formula(self.reference.formula, namespace, self.reference.constants)
+
+
+def _function(formula: Callable[..., Any], profile: Profile, *constants: float) -> Function:
+    return Function(Formula(formula, np, constants), profile)
+
+
+def _gudermannian(x: Any, xp: Any) -> Any:
+    return 2 * xp.arctan(xp.tanh(x / 2))
+
+
+def _bipolar_sigmoid(x: Any, xp: Any) -> Any:
+    return xp.tanh(x / 2)  # 2 sigmoid(x) - 1, without its cancellation near 0
+
+
+# coth x - 1/x = x / (3 + x^2 / (5 + x^2 / (7 + ...))), Gauss's continued fraction for
+# I_{3/2} / I_{1/2}, cut after the term 19 and written as a ratio of polynomials in x^2:
+# within 4e-16 of the function for |x| < 1.5, with no subtraction. Lowest power first.
+_LANGEVIN_NUMERATOR: Final = (1 / 3, 7 / 285, 1 / 2261, 2 / 915705, 1 / 654729075)
+_LANGEVIN_DENOMINATOR: Final = (1.0, 8 / 57, 7 / 1615, 4 / 101745, 1 / 11904165)
+_LANGEVIN_SMALL: Final = 1.5
+
+
+def _horner(coefficients: tuple[float, ...], x: Any) -> Any:
+    total: Any = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        total = total * x + coefficient
+    return total
+
+
+def _langevin(x: Any, xp: Any) -> Any:
+    # Both branches see only inputs that they can serve, lest the unused one's gradient
+    # (0/0 at 0, infinite far out) reach the result as a NaN.
+    small = xp.abs(x) < _LANGEVIN_SMALL
+    near = xp.where(small, x, xp.zeros_like(x))
+    far = xp.where(small, xp.ones_like(x), x)
+    square = near * near
+    ratio = _horner(_LANGEVIN_NUMERATOR, square) / _horner(_LANGEVIN_DENOMINATOR, square)
+    return xp.where(small, near * ratio, 1 / xp.tanh(far) - 1 / far)
+
+
+def _algebraic(x: Any, xp: Any, order: float) -> Any:
+    # x / (1 + |x|^k)^(1/k), and sgn(x) / (1 + |x|^-k)^(1/k) beyond 1: nothing overflows, and
+    # one power and one root serve both. By `where`, not `minimum`, whose gradient at a tie is
+    # halved by some backends.
+    size = xp.abs(x)
+    small = size <= 1
+    one = xp.ones_like(x)
+    inverse = one / xp.where(small, one, size)
+    power = _power(xp.where(small, size, inverse), order, xp)
+    root = 1 / xp.sqrt(1 + power) if order == 2 else xp.exp(xp.log1p(power) / -order)
+    return xp.where(small, x, xp.sign(x)) * root
+
+
+def _power(x: Any, exponent: float, xp: Any) -> Any:
+    """x^exponent for 0 <= x <= 1; a general power costs as much as ten of tanh."""
+    if exponent in (1, 2, 3, 4):
+        return functools.reduce(operator.mul, [x] * int(exponent))
+    # The logarithm, and for k < 1 the power's own slope, are infinite at 0.
+    floor = xp.full_like(x, 6e-8 if _is_float16(x, xp) else 1e-30)
+    return xp.exp(exponent * xp.log(xp.where(x > floor, x, floor)))
+
+
+def _is_float16(x: Any, xp: Any) -> bool:
+    if xp is np:
+        return bool(x.dtype == np.float16)
+    import keras  # loaded long since: `xp` is its `ops`
+
+    return bool(keras.backend.standardize_dtype(x.dtype) == "float16")
+
+
+def _softsign(x: Any, xp: Any) -> Any:
+    return x / (1 + xp.abs(x))
+
+
+TANH: Final = Function(np.tanh, Profile(slope=1.0, order=3.0, curvature=1 / 3, bound=1.0))
+ARCTAN: Final = Function(
+    np.arctan, Profile(slope=1.0, order=3.0, curvature=1 / 3, bound=math.pi / 2)
+)
+ERF: Final = Function(
+    special.erf,
+    Profile(slope=2 / math.sqrt(math.pi), order=3.0, curvature=math.pi / 12, bound=1.0),
+)
+SOFTSIGN: Final = _function(_softsign, Profile(slope=1.0, order=2.0, curvature=1.0, bound=1.0))
+GUDERMANNIAN: Final = _function(
+    _gudermannian, Profile(slope=1.0, order=3.0, curvature=1 / 6, bound=math.pi / 2)
+)
+BIPOLAR_SIGMOID: Final = _function(
+    _bipolar_sigmoid, Profile(slope=0.5, order=3.0, curvature=1 / 3, bound=1.0)
+)
+LANGEVIN: Final = _function(_langevin, Profile(slope=1 / 3, order=3.0, curvature=3 / 5, bound=1.0))
+
+
+def algebraic(order: float) -> Function:
+    """`x / (1 + |x|^k)^(1/k)`, `k` being the order."""
+    profile = Profile(slope=1.0, order=order + 1, curvature=1 / order, bound=1.0)
+    return _function(_algebraic, profile, order)
+
+
+# Under the names that `keras_oddsig.get` knows.
+NAMED: Final = {
+    "tanh": TANH,
+    "arctan": ARCTAN,
+    "erf": ERF,
+    "algebraic": algebraic(2.0),
+    "softsign": SOFTSIGN,
+    "gudermannian": GUDERMANNIAN,
+    "bipolar_sigmoid": BIPOLAR_SIGMOID,
+    "langevin": LANGEVIN,
+}

@@ -1,0 +1,385 @@
+"""The command `keras-oddsig`: what to expect of a network, and what goes on in a saved one.
+
+    keras-oddsig solve --activation erf --depth 100 --negative-rate 0.3
+    keras-oddsig inspect model.keras --data x.npy --plot signal.png
+
+The exit status is 0 where all is well, 1 where `inspect` finds the signal unhealthy, and 2
+where the arguments or a file are of no use, with one line on the standard error that says
+why. With `--json` the standard output holds one JSON object and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import json
+import math
+import os
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+__all__ = ["main"]
+
+_HEALTHY: Final = 0
+_UNHEALTHY: Final = 1
+_UNUSABLE: Final = 2
+_MAGIC: Final = b"\x93NUMPY"
+_CHARACTERS: Final = 300  # of a message, which may quote a file
+
+
+class _UnusableError(Exception):
+    """The arguments or a file are of no use; the message says why."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_UNUSABLE, f"{self.prog}: error: {_one_line(message)}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: The arguments, by default those of the process.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SystemExit: After `--help`, and where the arguments cannot be parsed.
+
+    Example:
+
+    >>> from keras_oddsig.cli import main
+    >>> main(["solve", "--activation", "erf", "--depth", "0"])
+    2
+    """
+    args = _parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except _UnusableError as error:
+        _say(f"error: {error}")
+        return _UNUSABLE
+    except BrokenPipeError:  # who reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNUSABLE
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="keras-oddsig", description="Deep networks of odd, saturating activations in Keras."
+    )
+    commands = parser.add_subparsers(required=True, metavar="{solve,inspect}")
+
+    solve = commands.add_parser(
+        "solve",
+        help="scales and predictions for an activation and a depth",
+        description="Computes what the initializers would use, and what the theory predicts.",
+    )
+    solve.set_defaults(run=_solve)
+    solve.add_argument(
+        "--activation",
+        default="tanh",
+        help="tanh, erf, arctan, softsign, algebraic, ... (%(default)s)",
+    )
+    solve.add_argument("--depth", type=int, default=100, help="layers to cross (%(default)s)")
+    solve.add_argument("--width", type=int, default=256, help="inputs of a kernel (%(default)s)")
+    noise = solve.add_mutually_exclusive_group()
+    noise.add_argument(
+        "--negative-rate",
+        type=float,
+        default=0.3,
+        help="sign flips to allow at the last layer, between 0 and 0.5 (%(default)s)",
+    )
+    noise.add_argument("--noise-scale", type=float, help="in place of a negative rate")
+    solve.add_argument("--json", action="store_true", help="print a JSON object")
+
+    report = commands.add_parser(
+        "inspect",
+        help="the signal in a saved model, layer by layer",
+        description="Runs a saved model on data and reports on the signal in each layer. The "
+        "model is loaded in Keras's safe mode: code in the file is not run.",
+    )
+    report.set_defaults(run=_inspect)
+    report.add_argument("model", type=Path, help="a .keras file")
+    report.add_argument("--data", type=Path, required=True, help="inputs, a .npy file")
+    report.add_argument("--y", type=Path, help="targets, a .npy file; with --loss")
+    report.add_argument("--loss", help="a Keras loss, for the gradients; with --y")
+    report.add_argument(
+        "--from-logits", action="store_true", help="the model's outputs are logits to the loss"
+    )
+    report.add_argument(
+        "--samples", type=int, default=256, help="how many, from the first on (%(default)s)"
+    )
+    report.add_argument("--plot", type=Path, help="draw the spread by layer into this file")
+    report.add_argument("--json", action="store_true", help="print a JSON object")
+    return parser
+
+
+# ----------------------------------------------------------------------------------
+# solve
+# ----------------------------------------------------------------------------------
+
+
+def _solve(args: argparse.Namespace) -> int:
+    from keras_oddsig import _functions, solver
+
+    with _unusable("", ValueError):
+        solver._integer("depth", args.depth, at_least=1)
+        solver._integer("width", args.width, at_least=1)
+        if args.activation not in _functions.NAMED:
+            raise ValueError(
+                f"--activation must be one of {', '.join(sorted(_functions.NAMED))}. "
+                f"Received: {args.activation!r}"
+            )
+        function = _functions.NAMED[args.activation]
+        noise = args.noise_scale
+        if noise is None:
+            noise = solver.noise_scale(args.depth, args.negative_rate)
+        spread = solver.spread(function.profile, args.depth, noise)
+        rate = solver.negative_rate(args.depth, noise)
+        point = solver.orthogonal_gain(function.reference, args.depth)
+    omega, root = function.profile.critical_gain, math.sqrt(args.width)
+    numbers = {
+        "critical_gain": omega,
+        "noise_scale": noise,
+        "kernel_noise_std": omega * noise / root,
+        "predicted_spread": spread,
+        "predicted_negative_rate": rate,
+        "orthogonal_gain": point.gain,
+        "orthogonal_kernel_std": point.gain * omega / root,
+        "orthogonal_spread": point.spread,
+        "orthogonal_chi": point.chi,
+    }
+    if args.json:
+        asked = {"activation": args.activation, "depth": args.depth, "width": args.width}
+        print(json.dumps({**asked, **numbers}, indent=2, allow_nan=False))
+    else:
+        _print_numbers(f"{args.activation}, {args.depth} layers of {args.width} units", numbers)
+    return _HEALTHY
+
+
+def _print_numbers(title: str, numbers: dict[str, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    # The initializer that uses them, and what each is in words.
+    for name, words in {
+        "critical_gain": "critical gain, 1 / f'(0)",
+        "OddSigmoidInit": "",
+        "noise_scale": "  noise scale, kappa / sqrt(L)",
+        "kernel_noise_std": "  standard deviation of the kernel's noise",
+        "predicted_spread": "  predicted spread at the last layer",
+        "predicted_negative_rate": "  predicted negative rate at the last layer",
+        "OddSigmoidOrthogonal": "",
+        "orthogonal_gain": "  gain, relative to the critical gain",
+        "orthogonal_kernel_std": "  standard deviation of the kernel",
+        "orthogonal_spread": "  predicted spread at every layer",
+        "orthogonal_chi": "  chi, growth of a squared gradient by layer",
+    }.items():
+        if words:
+            table.add_row(words, f"{numbers[name]:.5g}")
+        else:
+            table.add_section()
+            table.add_row(Text(name, style="bold"))
+    Console().print(table)
+
+
+# ----------------------------------------------------------------------------------
+# inspect
+# ----------------------------------------------------------------------------------
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    # What costs nothing is checked first; a model may take minutes.
+    if (args.y is None) != (args.loss is None):
+        raise _UnusableError("--y and --loss must be given together")
+    if args.from_logits and args.loss is None:
+        raise _UnusableError("--from-logits must be given with --loss")
+    if args.samples < 1:
+        raise _UnusableError(f"--samples must be at least 1. Received: {args.samples}")
+    x = _array(args.data, args.samples)
+    y = None if args.y is None else _array(args.y, args.samples)
+    if y is not None and _length(args.y) != _length(args.data):
+        raise _UnusableError(
+            f"{args.y} must hold a target for each of the {_length(args.data)} inputs of "
+            f"{args.data}. Received: {_length(args.y)}"
+        )
+    if args.plot is not None:
+        _check_picture(args.plot)
+
+    # Keras and its backends print and warn; the standard output is the report's.
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loss = None if args.loss is None else _loss(args.loss, args.from_logits)
+        model = _model(args.model)
+        _check_inputs(model, x, args)
+        with _unusable(f"{args.model} cannot be run on {args.data}: ", Exception):
+            from keras_oddsig.diagnostics import signal_report
+
+            report = signal_report(model, x, y, loss)
+
+    if args.json:
+        print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
+    else:
+        report.print()
+    if args.plot is not None:
+        _draw(report, args.plot)
+    if report.healthy:
+        _say(f"{args.model} is healthy")
+        return _HEALTHY
+    _say(f"{args.model} is not healthy: {report.verdict}, from {report.start}. {report.advice}")
+    return _UNHEALTHY
+
+
+def _array(path: Path, samples: int) -> Any:
+    """The first rows of a file of numbers; nothing pickled, and no more than is needed."""
+    with _unusable(f"{path} cannot be read as a .npy file: ", Exception):
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise ValueError("it does not begin as one")
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        if rows.dtype.kind not in "biuf":
+            raise ValueError(f"it holds {rows.dtype}, not real numbers")
+        if rows.ndim == 0 or rows.size == 0:
+            raise ValueError(f"it holds no samples, but the shape {rows.shape}")
+        array = np.array(rows[:samples])
+        if not np.isfinite(array).all():
+            raise ValueError("it holds numbers that are not finite")
+    return array
+
+
+def _length(path: Path) -> int:
+    return len(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _model(path: Path) -> Any:
+    # No directory, no older format and no address that Keras would download from: the safe
+    # mode is that of .keras files.
+    if not path.is_file():
+        raise _UnusableError(f"{path} is not a file")
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise _UnusableError(f"{path} is not a .keras file, or not a whole one")
+    keras = _keras()
+    # A file may hold anything, and make Keras raise anything.
+    with _unusable(f"{path} cannot be loaded as a Keras model: ", Exception):
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        if not isinstance(model, keras.Model):
+            raise ValueError(f"it holds no model, but an object of {type(model).__name__}")
+    return model
+
+
+def _keras() -> Any:
+    _quiet_tensorflow()
+    with _unusable("Keras cannot be imported (KERAS_BACKEND selects its backend): ", Exception):
+        import keras
+
+        import keras_oddsig  # noqa: F401  (registers the classes)
+    return keras
+
+
+def _quiet_tensorflow() -> None:
+    """TensorFlow's notices would come between the lines of the report."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _loss(name: str, from_logits: bool) -> Any:
+    keras = _keras()
+    with _unusable("--loss: ", ValueError):
+        loss = keras.losses.get(name)
+        if not from_logits:
+            return loss
+        # An instance of a loss is made anew, a function is told at each call.
+        made: Any = type(loss) if isinstance(loss, keras.losses.Loss) else loss
+        if "from_logits" not in inspect.signature(made).parameters:
+            raise ValueError(f"{name} knows no logits")
+        return partial(loss, from_logits=True) if made is loss else made(from_logits=True)
+
+
+def _check_inputs(model: Any, x: Any, args: argparse.Namespace) -> None:
+    """Says what the model takes, where the backend would say what failed in it."""
+    shapes = getattr(model, "input_shape", None)
+    if isinstance(shapes, list | dict):
+        if len(shapes) != 1:
+            raise _UnusableError(f"{args.model} takes {len(shapes)} inputs, and --data holds one")
+        shapes = next(iter(shapes.values() if isinstance(shapes, dict) else shapes))
+    if isinstance(shapes, tuple) and (
+        len(shapes) != x.ndim
+        or any(a not in (None, b) for a, b in zip(shapes[1:], x.shape[1:], strict=True))
+    ):
+        wanted, held = (
+            " x ".join("any" if size is None else str(size) for size in shape[1:]) or "one number"
+            for shape in (shapes, x.shape)
+        )
+        raise _UnusableError(
+            f"{args.model} takes samples of {wanted}, and {args.data} holds {held}"
+        )
+
+
+def _check_picture(path: Path) -> None:
+    with _unusable(f"{path} cannot be drawn: ", ImportError, ValueError):
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        formats = FigureCanvasBase.get_supported_filetypes()
+        if path.suffix[1:].lower() not in formats:
+            raise ValueError(f"its name must end in one of {', '.join(sorted(formats))}")
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{path.absolute().parent} is not a directory")
+
+
+def _draw(report: Any, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    report.plot(figure.subplots())
+    with _unusable(f"{path} cannot be written: ", OSError):
+        figure.savefig(path, dpi=150)
+
+
+# ----------------------------------------------------------------------------------
+# Messages
+# ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _unusable(what: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turns the errors into one that says what is of no use, and why."""
+    try:
+        yield
+    except _UnusableError:
+        raise
+    except errors as error:
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
+        # Keras quotes the whole config before it comes to the point.
+        reason = text.rpartition("Exception encountered: ")[2].strip().partition("\n")[0]
+        raise _UnusableError(what + (reason.rstrip(",:") or type(error).__name__)) from error
+
+
+def _say(message: str) -> None:
+    print(f"keras-oddsig: {_one_line(message)}", file=sys.stderr)
+
+
+def _one_line(message: str) -> str:
+    """A message that may quote a file, without what would steer a terminal."""
+    line = "".join(c if c.isprintable() else " " for c in message)
+    return line if len(line) <= _CHARACTERS else line[:_CHARACTERS] + "…"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

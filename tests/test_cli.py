@@ -1,0 +1,562 @@
+"""The command line: its numbers, its exit status, and files that are broken or hostile."""
+
+import base64
+import io
+import json
+import math
+import os
+import pickle
+import runpy
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_oddsig as ko
+from keras_oddsig import _functions, activations, cli
+
+WIDTH = 16
+
+
+def network(init, depth=6, outputs=3):
+    hidden = [
+        keras.layers.Dense(WIDTH, ko.Tanh(), kernel_initializer=init(), name=f"hidden_{i}")
+        for i in range(1, depth + 1)
+    ]
+    last = keras.layers.Dense(outputs, "softmax", name="probabilities")
+    return keras.Sequential([keras.Input((WIDTH,)), *hidden, last])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A healthy model, one that collapses, inputs and targets."""
+    folder = tmp_path_factory.mktemp("files")
+    keras.utils.set_random_seed(0)
+    network(lambda: ko.OddSigmoidOrthogonal("tanh", depth=6)).save(folder / "healthy.keras")
+    tiny = keras.initializers.RandomNormal
+    network(lambda: tiny(stddev=0.05)).save(folder / "collapsing.keras")
+    rng = np.random.default_rng(0)
+    np.save(folder / "x.npy", rng.standard_normal((64, WIDTH)).astype("float32"))
+    np.save(folder / "y.npy", rng.integers(0, 3, 64))
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command; returns its status, standard output and the lines of the error."""
+
+    def call(*argv):
+        try:
+            status = cli.main([str(argument) for argument in argv])
+        except SystemExit as stopped:
+            status = stopped.code
+        output, errors = capsys.readouterr()
+        return status, output, errors.splitlines()
+
+    return call
+
+
+@pytest.fixture
+def refused(run):
+    """Runs a command that must fail: status 2, one line, nothing on the standard output."""
+
+    def call(*argv):
+        status, output, errors = run(*argv)
+        assert (status, output) == (2, "")
+        (line,) = errors
+        assert line.startswith("keras-oddsig")
+        assert "Traceback" not in line
+        assert line.isprintable()
+        assert len(line) < 400
+        return line
+
+    return call
+
+
+class TestSolve:
+    def test_json_holds_what_the_solver_and_the_initializers_say(self, run):
+        status, output, errors = run(
+            *("solve", "--activation", "erf", "--depth", 50, "--width", 64),
+            *("--negative-rate", 0.2, "--json"),
+        )
+        assert (status, errors) == (0, [])
+        numbers = json.loads(output)
+        erf = ko.Erf()
+        scale = ko.noise_scale(50, 0.2)
+        point = ko.orthogonal_gain(erf.reference, 50)
+        assert numbers == pytest.approx(
+            {
+                "activation": "erf",
+                "depth": 50,
+                "width": 64,
+                "critical_gain": math.sqrt(math.pi) / 2,
+                "noise_scale": scale,
+                "kernel_noise_std": math.sqrt(math.pi) / 2 * scale / 8,
+                "predicted_spread": ko.spread(erf.profile, 50, scale),
+                "predicted_negative_rate": 0.2,
+                "orthogonal_gain": point.gain,
+                "orthogonal_kernel_std": point.gain * math.sqrt(math.pi) / 2 / 8,
+                "orthogonal_spread": point.spread,
+                "orthogonal_chi": 1 + 1 / 50,
+            }
+        )
+
+    def test_standard_deviations_are_those_of_the_kernels(self, run):
+        _, output, _ = run("solve", "--activation", "langevin", "--width", 200, "--json")
+        numbers = json.loads(output)
+        kernel = keras.ops.convert_to_numpy(ko.OddSigmoidInit("langevin")((200, 200)))
+        noise = kernel - ko.Langevin().profile.critical_gain * np.eye(200)
+        assert noise.std() == pytest.approx(numbers["kernel_noise_std"], rel=0.03)
+        rotation = keras.ops.convert_to_numpy(ko.OddSigmoidOrthogonal("langevin")((200, 200)))
+        assert rotation.std() == pytest.approx(numbers["orthogonal_kernel_std"], rel=0.03)
+
+    def test_it_knows_the_names_that_get_knows_and_the_same_functions(self):
+        assert list(_functions.NAMED) == list(activations._CLASSES)
+        x = np.linspace(-3, 3, 7)
+        for name, function in _functions.NAMED.items():
+            assert function.profile == ko.get(name).profile
+            assert function.reference(x) == pytest.approx(ko.get(name).reference(x))
+
+    def test_it_imports_no_backend(self):
+        code = (
+            "import sys; from keras_oddsig import cli; cli.main(['solve', '--json']);"
+            "sys.exit(', '.join({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stderr.strip() == ""
+        assert json.loads(done.stdout)["activation"] == "tanh"
+
+    def test_a_reader_may_leave(self):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "keras_oddsig.cli", "solve"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        assert process.wait() != 0
+
+    def test_a_noise_scale_predicts_its_negative_rate(self, run):
+        _, output, _ = run("solve", "--depth", 100, "--noise-scale", 0.085, "--json")
+        numbers = json.loads(output)
+        assert numbers["noise_scale"] == 0.085
+        assert numbers["predicted_negative_rate"] == pytest.approx(ko.negative_rate(100, 0.085))
+
+    @pytest.mark.parametrize("name", ["tanh", "arctan", "algebraic", "softsign", "bipolar_sigmoid"])
+    def test_table_shows_every_number(self, name, run):
+        _, output, _ = run("solve", "--activation", name, "--json")
+        numbers = [value for value in json.loads(output).values() if isinstance(value, float)]
+        status, output, errors = run("solve", "--activation", name)
+        assert (status, errors) == (0, [])
+        assert len(numbers) == 9
+        for number in numbers:
+            assert f"{number:.5g} │" in output
+        assert f"{name}, 100 layers of 256 units" in output
+
+    @pytest.mark.parametrize(
+        ("argument", "value", "words"),
+        [
+            ("--activation", "relu", "must be one of algebraic, arctan, bipolar_sigmoid, erf"),
+            ("--depth", "0", "Received: depth=0"),
+            ("--depth", "ten", "--depth"),
+            ("--width", "-3", "Received: width=-3"),
+            ("--negative-rate", "0.5", "Received: negative_rate=0.5"),
+            ("--negative-rate", "nan", "Received: negative_rate=nan"),
+            ("--noise-scale", "inf", "noise_scale"),
+            ("--noise-scale", "-1", "noise_scale"),
+            ("--colour", "red", "--colour"),
+        ],
+    )
+    def test_a_bad_argument_is_named_in_one_line(self, argument, value, words, refused):
+        assert words in refused("solve", argument, value)
+
+    def test_a_command_is_required(self, refused):
+        assert "solve" in refused()
+        assert "paint" in refused("paint")
+        assert "--noise-scale" in refused("solve", "--noise-scale", 1, "--negative-rate", 0.1)
+
+    def test_help_is_no_error(self, run):
+        status, output, errors = run("solve", "--help")
+        assert (status, errors) == (0, [])
+        assert "--negative-rate" in output
+
+
+class TestInspect:
+    def test_healthy_is_0(self, run, files):
+        status, output, errors = run("inspect", files / "healthy.keras", "--data", files / "x.npy")
+        assert status == 0
+        (line,) = errors
+        assert line.endswith("is healthy")
+        assert "hidden_6" in output
+
+    def test_unhealthy_is_1_and_says_where_and_why(self, run, files):
+        status, output, errors = run(
+            "inspect", files / "collapsing.keras", "--data", files / "x.npy"
+        )
+        assert status == 1
+        (line,) = errors
+        assert "not healthy: collapsing, from hidden_" in line
+        assert "collapsing" in output
+
+    def test_json_is_the_report_and_nothing_else(self, run, files):
+        status, output, _ = run(
+            *("inspect", files / "collapsing.keras", "--data", files / "x.npy", "--json"),
+            *("--y", files / "y.npy", "--loss", "sparse_categorical_crossentropy"),
+        )
+        assert status == 1
+        model = keras.saving.load_model(files / "collapsing.keras")
+        x, y = np.load(files / "x.npy"), np.load(files / "y.npy")
+        report = ko.signal_report(model, x, y, "sparse_categorical_crossentropy").to_dict()
+        found = json.loads(output)
+        assert found["verdict"] == report["verdict"]
+        assert found["start"] == report["start"]
+        for layer, other in zip(found["layers"], report["layers"], strict=True):
+            assert layer["name"] == other["name"]
+            assert layer["statistics"] == pytest.approx(other["statistics"], rel=1e-3, abs=1e-6)
+        assert "kernel_gradient" in found["layers"][0]["statistics"]
+
+    def test_samples_are_the_first_ones(self, run, files):
+        def spread(*more):
+            _, output, _ = run(
+                "inspect", files / "healthy.keras", "--data", files / "x.npy", "--json", *more
+            )
+            return json.loads(output)["layers"][0]["statistics"]["std"]
+
+        model = keras.saving.load_model(files / "healthy.keras")
+        x = np.load(files / "x.npy")[:8]
+        first = model.layers[0](x)
+        assert spread("--samples", 8) == pytest.approx(
+            float(np.std(keras.ops.convert_to_numpy(first))), rel=1e-4
+        )
+        assert spread() != spread("--samples", 8)
+
+    def test_logits_are_told_to_the_loss(self, files):
+        y, logits = np.array([0, 2]), np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 5.0]], "float32")
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        expected = -np.log(probabilities[[0, 1], y])
+        for name in ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"):
+            plain, told = (cli._loss(name, from_logits) for from_logits in (False, True))
+            for loss, outputs in ((plain, probabilities), (told, logits)):
+                value = keras.ops.convert_to_numpy(loss(y, outputs))
+                assert np.mean(value) == pytest.approx(expected.mean(), rel=1e-3)
+
+    def test_plot_draws_a_picture(self, run, files, tmp_path):
+        picture = tmp_path / "signal.png"
+        status, _, _ = run(
+            "inspect", files / "healthy.keras", "--data", files / "x.npy", "--plot", picture
+        )
+        assert status == 0
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+    @pytest.mark.parametrize(
+        ("more", "words"),
+        [
+            (["--y", "y.npy"], "--loss"),
+            (["--loss", "mse"], "--y"),
+            (["--from-logits"], "--loss"),
+            (["--y", "y.npy", "--loss", "love"], "love"),
+            (["--y", "y.npy", "--loss", "mse", "--from-logits"], "mse"),
+            (["--y", "short.npy", "--loss", "mse"], "Received: 63"),
+            (["--samples", "0"], "--samples"),
+            (["--plot", "signal.psd"], "must end in one of"),
+            (["--plot", "nowhere/signal.png"], "not a directory"),
+        ],
+    )
+    def test_arguments_that_do_not_fit_are_named(self, more, words, refused, files, monkeypatch):
+        monkeypatch.chdir(files)
+        np.save("short.npy", np.zeros(63))
+        assert words in refused("inspect", "healthy.keras", "--data", "x.npy", *more)
+
+    def test_inputs_of_another_shape_are_compared_with_the_models(self, refused, files, tmp_path):
+        for shape, words in (((8, 5), "holds 5"), ((8,), "one number"), ((8, 2, 16), "2 x 16")):
+            np.save(tmp_path / "x.npy", np.zeros(shape))
+            line = refused("inspect", files / "healthy.keras", "--data", tmp_path / "x.npy")
+            assert f"takes samples of {WIDTH}" in line
+            assert words in line
+
+    def test_a_model_of_two_inputs_is_refused(self, refused, files, tmp_path):
+        a, b = keras.Input((WIDTH,)), keras.Input((WIDTH,))
+        keras.Model([a, b], keras.layers.Dense(2, ko.Tanh())(a + b)).save(tmp_path / "two.keras")
+        line = refused("inspect", tmp_path / "two.keras", "--data", files / "x.npy")
+        assert "takes 2 inputs" in line
+
+    def test_without_keras_the_message_is_one_line(self, refused, files, monkeypatch):
+        monkeypatch.setitem(sys.modules, "keras", None)
+        line = refused("inspect", files / "healthy.keras", "--data", files / "x.npy")
+        assert "KERAS_BACKEND" in line
+
+
+class TestUnreadableData:
+    @pytest.fixture
+    def inspected(self, refused, files):
+        return lambda path: refused("inspect", files / "healthy.keras", "--data", path)
+
+    @pytest.mark.parametrize(
+        ("array", "words"),
+        [
+            (np.array([["a", "b"]]), "not real numbers"),
+            (np.zeros((2, 2), dtype=[("a", "f4")]), "not real numbers"),
+            (np.zeros((2, 2), dtype="complex64"), "not real numbers"),
+            (np.zeros((0, WIDTH)), "no samples"),
+            (np.zeros(()), "no samples"),
+            (np.full((2, WIDTH), np.nan), "not finite"),
+            (np.full((2, WIDTH), np.inf), "not finite"),
+        ],
+    )
+    def test_an_array_of_no_use_is_described(self, array, words, inspected, tmp_path):
+        np.save(tmp_path / "x.npy", array)
+        assert words in inspected(tmp_path / "x.npy")
+
+    def test_a_pickled_array_is_not_opened(self, inspected, tmp_path):
+        marker = tmp_path / "executed"
+        array = np.empty(2, dtype=object)
+        array[:] = Boom(marker)
+        np.save(tmp_path / "x.npy", array)
+        inspected(tmp_path / "x.npy")
+        (tmp_path / "y.npy").write_bytes(pickle.dumps(Boom(marker)))
+        inspected(tmp_path / "y.npy")
+        assert not marker.exists()
+        np.load(tmp_path / "x.npy", allow_pickle=True)
+        assert marker.exists()  # what the file would have done
+
+    def test_a_broken_file_is_named(self, inspected, files, tmp_path):
+        whole = (files / "x.npy").read_bytes()
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header, {"descr": "<f4", "fortran_order": False, "shape": (10**12, WIDTH)}
+        )
+        contents = {
+            "truncated": whole[:200],
+            "header only": whole[:40],
+            "empty": b"",
+            "text": b"1.0, 2.0\n",
+            "huge": header.getvalue(),
+        }
+        for name, content in contents.items():
+            (tmp_path / f"{name}.npy").write_bytes(content)
+            assert f"{name}.npy cannot be read as a .npy file" in inspected(
+                tmp_path / f"{name}.npy"
+            )
+
+    def test_what_is_no_file_is_named(self, inspected, files, tmp_path):
+        np.savez(tmp_path / "x.npz", x=np.zeros((2, WIDTH)))
+        for path, words in (
+            (tmp_path / "none.npy", "No such file"),
+            (tmp_path, "directory"),
+            (tmp_path / "x.npz", "does not begin as one"),
+        ):
+            assert words in inspected(path)
+
+
+class Boom:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (Path.touch, (self.marker,))
+
+
+def rewritten(source, target, change):
+    """A copy of a .keras file whose config `change` has rewritten, or returned anew."""
+    with zipfile.ZipFile(source) as honest, zipfile.ZipFile(target, "w") as hostile:
+        for item in honest.namelist():
+            content = honest.read(item)
+            if item == "config.json":
+                config = json.loads(content)
+                changed = change(config)
+                content = json.dumps(config if changed is None else changed).encode()
+            hostile.writestr(item, content)
+    return target
+
+
+def layer(config, index=1):
+    return config["config"]["layers"][index]
+
+
+class TestUnreadableModels:
+    @pytest.fixture
+    def inspected(self, refused, files):
+        return lambda path: refused("inspect", path, "--data", files / "x.npy")
+
+    def test_what_is_no_file_is_named(self, inspected, files, tmp_path):
+        (tmp_path / "folder.keras").mkdir()
+        for name in ("none.keras", "folder.keras", "."):
+            assert "is not a file" in inspected(tmp_path / name)
+        assert "is not a file" in inspected("hf://someone/model")
+
+    def test_a_file_of_another_kind_is_named(self, inspected, files, tmp_path):
+        whole = (files / "healthy.keras").read_bytes()
+        contents = {
+            "empty.keras": b"",
+            "text.keras": b"model",
+            "truncated.keras": whole[: len(whole) // 2],
+            "model.h5": b"\x89HDF\r\n\x1a\n",
+            "model.zip": whole,
+        }
+        for name, content in contents.items():
+            (tmp_path / name).write_bytes(content)
+            assert f"{name} is not a .keras file" in inspected(tmp_path / name)
+
+    @pytest.mark.parametrize("missing", ["config.json", "model.weights.h5"])
+    def test_a_part_may_be_missing(self, missing, inspected, files, tmp_path):
+        path = tmp_path / "part.keras"
+        with zipfile.ZipFile(files / "healthy.keras") as whole, zipfile.ZipFile(path, "w") as part:
+            for item in whole.namelist():
+                if item != missing:
+                    part.writestr(item, whole.read(item))
+        assert "cannot be loaded" in inspected(path)
+
+    def test_weights_may_be_garbage(self, inspected, files, tmp_path):
+        path = tmp_path / "garbage.keras"
+        with zipfile.ZipFile(files / "healthy.keras") as whole, zipfile.ZipFile(path, "w") as part:
+            for item in whole.namelist():
+                content = whole.read(item)
+                part.writestr(item, content[:999] if item.endswith(".h5") else content)
+        assert "cannot be loaded" in inspected(path)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda config: [],
+            lambda config: {},
+            lambda config: "model",
+            lambda config: 3,
+            lambda config: config.update(config=3),
+            lambda config: config.update(class_name=None, registered_name=[]),
+            lambda config: config["config"].update(layers="abc"),
+            lambda config: config["config"].update(layers=[{"class_name": 1}]),
+            lambda config: layer(config)["config"].update(units="many"),
+            lambda config: layer(config)["config"].update(units=-1),
+            lambda config: layer(config)["config"].update(activation={"a": "b"}),
+            lambda config: layer(config)["config"].update(dtype="os.system"),
+            lambda config: layer(config)["config"].update(name="\x1b[31m\n" * 200, units=3),
+            lambda config: layer(config),  # a layer is no model
+        ],
+    )
+    def test_a_config_may_hold_anything(self, change, inspected, files, tmp_path):
+        path = rewritten(files / "healthy.keras", tmp_path / "odd.keras", change)
+        assert "odd.keras cannot be loaded" in inspected(path)
+
+    def test_a_config_may_be_no_json_or_too_deep(self, inspected, files, tmp_path):
+        for content in (b"{", b"\xff\xfe", b"[" * 100_000 + b"]" * 100_000, b""):
+            path = tmp_path / "odd.keras"
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("config.json", content)
+            assert "odd.keras cannot be loaded" in inspected(path)
+
+
+class TestHostileModels:
+    """The code that a file brings is not run, and would run where nobody looks."""
+
+    @pytest.fixture
+    def marker(self, tmp_path):
+        return tmp_path / "executed"
+
+    @pytest.fixture
+    def inspected(self, refused, files, marker):
+        def call(path):
+            line = refused("inspect", path, "--data", files / "x.npy")
+            assert not marker.exists()
+            return line
+
+        return call
+
+    def test_a_lambda_is_not_run(self, inspected, marker, tmp_path):
+        where = str(marker)
+        boom = keras.layers.Lambda(lambda x: (__import__("pathlib").Path(where).touch(), x)[1])
+        keras.Sequential([keras.Input((WIDTH,)), boom]).save(tmp_path / "lambda.keras")
+        marker.unlink()
+        assert "Lambda" in inspected(tmp_path / "lambda.keras")
+        model = keras.saving.load_model(tmp_path / "lambda.keras", safe_mode=False)
+        model(np.zeros((1, WIDTH), "float32"))
+        assert marker.exists()
+
+    def test_a_pickled_torch_module_is_not_opened(self, inspected, files, marker, tmp_path):
+        torch = pytest.importorskip("torch")
+        buffer = io.BytesIO()
+        torch.save(Boom(marker), buffer)
+        marker.unlink(missing_ok=True)
+
+        def change(config):
+            layer(config).update(
+                module="keras.layers", class_name="TorchModuleWrapper", registered_name=None
+            )
+            layer(config)["config"] = {
+                "name": "torch",
+                "module": base64.b64encode(buffer.getvalue()).decode(),
+            }
+
+        path = rewritten(files / "healthy.keras", tmp_path / "torch.keras", change)
+        assert "torch" in inspected(path)
+        torch.load(io.BytesIO(buffer.getvalue()), weights_only=False)
+        assert marker.exists()
+
+    @pytest.mark.parametrize("place", ["layer", "activation", "initializer"])
+    def test_a_module_that_a_file_names_is_not_imported(
+        self, place, inspected, files, marker, tmp_path, monkeypatch
+    ):
+        (tmp_path / "evil.py").write_text(
+            f"import pathlib\npathlib.Path({str(marker)!r}).touch()\nclass Boom: ...\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        boom = {"module": "evil", "class_name": "Boom", "config": {}, "registered_name": "Boom"}
+
+        def change(config):
+            if place == "layer":
+                layer(config).update(boom)
+            elif place == "activation":
+                layer(config)["config"]["activation"] = boom
+            else:
+                layer(config)["config"]["kernel_initializer"] = boom
+
+        inspected(rewritten(files / "healthy.keras", tmp_path / "evil.keras", change))
+        runpy.run_path(str(tmp_path / "evil.py"))
+        assert marker.exists()
+
+    @pytest.mark.parametrize("module", ["os", "posix", "builtins", "subprocess", "keras.utils"])
+    def test_a_function_that_a_file_names_is_not_called(
+        self, module, inspected, files, marker, tmp_path
+    ):
+        name = {"builtins": "exec", "subprocess": "getoutput", "keras.utils": "get_file"}
+        function = {
+            "module": module,
+            "class_name": "function",
+            "config": name.get(module, "system"),
+            "registered_name": name.get(module, "system"),
+        }
+
+        def as_activation(config):
+            layer(config)["config"]["activation"] = function
+
+        def as_lambda(config):
+            layer(config).update(module="keras.layers", class_name="Lambda", registered_name=None)
+            layer(config)["config"] = {
+                "name": "lambda",
+                "function": function,
+                "arguments": {"command": f"touch {marker}"},
+            }
+
+        for change in (as_activation, as_lambda):
+            path = rewritten(files / "healthy.keras", tmp_path / "system.keras", change)
+            inspected(path)
+
+
+def test_the_installed_command_runs_as_a_process(files):
+    """Once through the interpreter: the status and the streams are those of a process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_oddsig.cli", "inspect", "none.keras", "--data", "x.npy"],
+        cwd=files,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "keras-oddsig: error: none.keras is not a file\n"

@@ -1,0 +1,43 @@
+"""The example of the signal report, small: what it must say of each initialization."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "examples" / "diagnose.py"
+
+
+@pytest.fixture(scope="module")
+def diagnose():
+    spec = importlib.util.spec_from_file_location("diagnose", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["diagnose"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_report_names_the_collapse_the_saturation_and_the_health(diagnose, tmp_path, capsys):
+    picture = tmp_path / "new" / "diagnose.png"
+    reports = diagnose.main(
+        ["--depth", "40", "--width", "64", "--samples", "64", "--output", str(picture)]
+    )
+    verdicts = {method: report.verdict for method, report in reports.items()}
+    assert verdicts == {
+        "GlorotNormal": "collapsing",
+        "HeNormal": "saturating",
+        "OddSigmoidInit": "healthy",
+        "OddSigmoidOrthogonal": "healthy",
+    }
+    printed = capsys.readouterr().out
+    for method, verdict in verdicts.items():
+        assert any(method in line and verdict in line for line in printed.splitlines())
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_bad_arguments_end_with_one_line(diagnose, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        diagnose.main(["--depth", "1"])
+    assert stopped.value.code == 2
+    assert "Received: 1" in capsys.readouterr().err

@@ -88,6 +88,28 @@ def _langevin(x: Any, xp: Any) -> Any:
 
 
 def _algebraic(x: Any, xp: Any, order: float) -> Any:
+    wide = _widened(x, xp)
+    y = _square_algebraic(wide, xp) if order == 2 else _any_algebraic(wide, xp, order)
+    return y if wide is x else xp.cast(y, x.dtype)
+
+
+def _widened(x: Any, xp: Any) -> Any:
+    """Half precision, whose squares overflow at 256, in float32."""
+    if xp is np:
+        return x
+    import keras  # loaded long since: `xp` is its `ops`
+
+    half = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return xp.cast(x, "float32") if half else x
+
+
+def _square_algebraic(x: Any, xp: Any) -> Any:
+    # Beyond 1e15 it is 1 to the last digit. One root and no branch: a fifth of the time.
+    bounded = xp.clip(x, -1e15, 1e15)
+    return bounded / xp.sqrt(1 + bounded * bounded)
+
+
+def _any_algebraic(x: Any, xp: Any, order: float) -> Any:
     # x / (1 + |x|^k)^(1/k), and sgn(x) / (1 + |x|^-k)^(1/k) beyond 1: nothing overflows, and
     # one power and one root serve both. By `where`, not `minimum`, whose gradient at a tie is
     # halved by some backends.
@@ -96,8 +118,7 @@ def _algebraic(x: Any, xp: Any, order: float) -> Any:
     one = xp.ones_like(x)
     inverse = one / xp.where(small, one, size)
     power = _power(xp.where(small, size, inverse), order, xp)
-    root = 1 / xp.sqrt(1 + power) if order == 2 else xp.exp(xp.log1p(power) / -order)
-    return xp.where(small, x, xp.sign(x)) * root
+    return xp.where(small, x, xp.sign(x)) * xp.exp(xp.log1p(power) / -order)
 
 
 def _power(x: Any, exponent: float, xp: Any) -> Any:
@@ -105,16 +126,8 @@ def _power(x: Any, exponent: float, xp: Any) -> Any:
     if exponent in (1, 2, 3, 4):
         return functools.reduce(operator.mul, [x] * int(exponent))
     # The logarithm, and for k < 1 the power's own slope, are infinite at 0.
-    floor = xp.full_like(x, 6e-8 if _is_float16(x, xp) else 1e-30)
+    floor = xp.full_like(x, 1e-30)
     return xp.exp(exponent * xp.log(xp.where(x > floor, x, floor)))
-
-
-def _is_float16(x: Any, xp: Any) -> bool:
-    if xp is np:
-        return bool(x.dtype == np.float16)
-    import keras  # loaded long since: `xp` is its `ops`
-
-    return bool(keras.backend.standardize_dtype(x.dtype) == "float16")
 
 
 def _softsign(x: Any, xp: Any) -> Any:

@@ -1,6 +1,7 @@
 """The command line: its numbers, its exit status, and files that are broken or hostile."""
 
 import base64
+import doctest
 import io
 import json
 import math
@@ -9,6 +10,7 @@ import pickle
 import runpy
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -549,7 +551,16 @@ class TestHostileModels:
             inspected(path)
 
 
-def test_the_installed_command_runs_as_a_process(files):
+def test_docstring_example_prints_what_it_says():
+    assert doctest.testmod(cli) == (0, 2)
+
+
+def test_the_package_installs_the_command():
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"keras-oddsig": "keras_oddsig.cli:main"}
+
+
+def test_the_command_runs_as_a_process(files):
     """Once through the interpreter: the status and the streams are those of a process."""
     done = subprocess.run(
         [sys.executable, "-m", "keras_oddsig.cli", "inspect", "none.keras", "--data", "x.npy"],

@@ -288,6 +288,27 @@ class TestInspect:
         line = refused("inspect", tmp_path / "two.keras", "--data", files / "x.npy")
         assert "takes 2 inputs" in line
 
+    def test_without_matplotlib_the_message_names_the_extra(self, refused, files, monkeypatch):
+        monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
+        x, picture = files / "x.npy", files / "signal.png"
+        line = refused("inspect", files / "healthy.keras", "--data", x, "--plot", picture)
+        assert "extra `plot`" in line
+
+    @pytest.mark.parametrize("name", ["[red]", "\x1b[31m", "$\\x{$"])
+    def test_a_layer_may_have_any_name(self, name, run, files, tmp_path):
+        def rename(config):
+            layer(config)["config"]["name"] = name
+
+        path = rewritten(files / "collapsing.keras", tmp_path / "named.keras", rename)
+        x, picture = files / "x.npy", tmp_path / "signal.png"
+        status, output, errors = run("inspect", path, "--data", x, "--plot", picture)
+        assert status == 1
+        assert name.replace("\x1b", " ") in output
+        assert "\x1b" not in output
+        (line,) = errors
+        assert line.isprintable()
+        assert picture.exists()
+
     def test_without_keras_the_message_is_one_line(self, refused, files, monkeypatch):
         monkeypatch.setitem(sys.modules, "keras", None)
         line = refused("inspect", files / "healthy.keras", "--data", files / "x.npy")

@@ -20,6 +20,7 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -237,8 +238,11 @@ def _inspect(args: argparse.Namespace) -> int:
 
     if args.json:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
-    else:
-        report.print()
+    report = _printable(report)
+    if not args.json:
+        from rich.console import Console
+
+        report.print(Console(markup=False))
     if args.plot is not None:
         _draw(report, args.plot)
     if report.healthy:
@@ -333,9 +337,9 @@ def _check_inputs(model: Any, x: Any, args: argparse.Namespace) -> None:
 
 
 def _check_picture(path: Path) -> None:
-    with _unusable(f"{path} cannot be drawn: ", ImportError, ValueError):
+    with _unusable(f"{path} cannot be drawn without the extra `plot`: ", ImportError):
         from matplotlib.backend_bases import FigureCanvasBase
-
+    with _unusable(f"{path} cannot be drawn: ", ValueError):
         formats = FigureCanvasBase.get_supported_filetypes()
         if path.suffix[1:].lower() not in formats:
             raise ValueError(f"its name must end in one of {', '.join(sorted(formats))}")
@@ -348,8 +352,16 @@ def _draw(report: Any, path: Path) -> None:
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     report.plot(figure.subplots())
-    with _unusable(f"{path} cannot be written: ", OSError):
+    with warnings.catch_warnings(), _unusable(f"{path} cannot be written: ", OSError):
+        warnings.simplefilter("ignore")  # of letters that the font does not have
         figure.savefig(path, dpi=150)
+
+
+def _printable(report: Any) -> Any:
+    """The report with names that do not steer a terminal: a file may hold any."""
+    layers = tuple(replace(layer, name=_one_line(layer.name)) for layer in report.layers)
+    start = None if report.start is None else _one_line(report.start)
+    return replace(report, layers=layers, start=start)
 
 
 # ----------------------------------------------------------------------------------

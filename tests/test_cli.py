@@ -1,6 +1,7 @@
 """The command line: its numbers, its exit status, and files that are broken or hostile."""
 
 import base64
+import doctest
 import io
 import json
 import math
@@ -9,6 +10,7 @@ import pickle
 import runpy
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -286,6 +288,30 @@ class TestInspect:
         line = refused("inspect", tmp_path / "two.keras", "--data", files / "x.npy")
         assert "takes 2 inputs" in line
 
+    def test_without_matplotlib_the_message_names_the_extra(self, refused, files, monkeypatch):
+        monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
+        x, picture = files / "x.npy", files / "signal.png"
+        line = refused("inspect", files / "healthy.keras", "--data", x, "--plot", picture)
+        assert "extra `plot`" in line
+
+    @pytest.mark.skipif(
+        keras.backend.backend() == "tensorflow", reason="TensorFlow itself refuses such names"
+    )
+    @pytest.mark.parametrize("name", ["[red]", "\x1b[31m", "$\\x{$"])
+    def test_a_layer_may_have_any_name(self, name, run, files, tmp_path):
+        def rename(config):
+            layer(config)["config"]["name"] = name
+
+        path = rewritten(files / "collapsing.keras", tmp_path / "named.keras", rename)
+        x, picture = files / "x.npy", tmp_path / "signal.png"
+        status, output, errors = run("inspect", path, "--data", x, "--plot", picture)
+        assert status == 1
+        assert name.replace("\x1b", " ") in output
+        assert "\x1b" not in output
+        (line,) = errors
+        assert line.isprintable()
+        assert picture.exists()
+
     def test_without_keras_the_message_is_one_line(self, refused, files, monkeypatch):
         monkeypatch.setitem(sys.modules, "keras", None)
         line = refused("inspect", files / "healthy.keras", "--data", files / "x.npy")
@@ -549,7 +575,16 @@ class TestHostileModels:
             inspected(path)
 
 
-def test_the_installed_command_runs_as_a_process(files):
+def test_docstring_example_prints_what_it_says():
+    assert doctest.testmod(cli) == (0, 2)
+
+
+def test_the_package_installs_the_command():
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"keras-oddsig": "keras_oddsig.cli:main"}
+
+
+def test_the_command_runs_as_a_process(files):
     """Once through the interpreter: the status and the streams are those of a process."""
     done = subprocess.run(
         [sys.executable, "-m", "keras_oddsig.cli", "inspect", "none.keras", "--data", "x.npy"],

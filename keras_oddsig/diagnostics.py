@@ -618,9 +618,11 @@ class Measurement:
                 recorder = _Recorder(self._watched, own)
                 with keras.StatelessScope(state), _recording(recorder, layers):
                     model(data[0], training=False)
-                outputs = recorder.outputs
+                outputs, source = recorder.outputs, recorder.source
             else:
-                outputs, recorder, gradients = self._differentiate(model, layers, own, state, data)
+                recorder, outputs, source, gradients = self._differentiate(
+                    model, layers, own, state, data
+                )
         if not outputs:
             raise ValueError(
                 "`layers` must select layers that the model calls, outside of loops and of "
@@ -640,31 +642,30 @@ class Measurement:
             columns.append(_histograms(outputs))
         dtype = _dtype(columns[0])
         table = ops.concatenate([ops.cast(column, dtype) for column in columns], axis=1)
-        source = recorder.source
         source = ops.cast(math.nan if source is None else _rms(_matrix(source)), dtype)
         return ops.concatenate([table, ops.full((1, table.shape[1]), source, dtype)])
 
     def _differentiate(
         self, model: Any, layers: Any, own: frozenset[int], state: Any, data: Any
     ) -> Any:
-        """Outputs, their recorder, and the gradients of them and of all kernels, by identity."""
+        """The recorder, outputs, source, and the gradients: of outputs, of kernels by identity."""
         kernels = _kernels(model)
         recorder = None
 
-        def forward(parameters: list[Any], tap: Callable[[Any], Any]) -> tuple[Any, list[Any]]:
+        def forward(parameters: list[Any], tap: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
             nonlocal recorder
             recorder = _Recorder(self._watched, own, tap)
             mapped = [*state, *zip(kernels, parameters, strict=True)]
             with keras.StatelessScope(mapped), _recording(recorder, layers):
                 prediction = model(data[0], training=False)
             loss = self._loss(data[1], prediction)
-            return loss, recorder.outputs
+            return loss, recorder.outputs, recorder.source
 
         mapping = {id(variable): value for variable, value in state}
         parameters = [mapping.get(id(kernel), kernel.value) for kernel in kernels]
-        outputs, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
+        outputs, source, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
         by_kernel = {id(kernel): g for kernel, g in zip(kernels, of_kernels, strict=True)}
-        return outputs, recorder, (of_outputs, by_kernel)
+        return recorder, outputs, source, (of_outputs, by_kernel)
 
 
 def _has_own_kernels(layer: Any) -> bool:

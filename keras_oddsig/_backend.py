@@ -166,7 +166,11 @@ def trace_level() -> Any:
         case "tensorflow":
             import tensorflow as tf
 
-            return id(None if tf.executing_eagerly() else tf.compat.v1.get_default_graph())
+            if tf.executing_eagerly():
+                return None
+            graph = tf.compat.v1.get_default_graph()
+            # `tf.vectorized_map` traces into the same graph, in a name scope of its own.
+            return id(graph), graph.get_name_scope().count("loop_body")
         case _:
             import torch
 
@@ -238,11 +242,12 @@ def differentiate(
                 loss, outputs, other = forward(parameters, leaf)
                 inputs = [*outputs, *parameters]
                 found = torch.autograd.grad(loss, inputs, allow_unused=True)
-            found = [
+            all_gradients = [
                 torch.zeros_like(i) if g is None else g for i, g in zip(inputs, found, strict=True)
             ]
-            split = len(outputs)
-            return [o.detach() for o in outputs], other, found[:split], found[split:]
+            of_outputs = all_gradients[: len(outputs)]
+            of_parameters = all_gradients[len(outputs) :]
+            return [o.detach() for o in outputs], other, of_outputs, of_parameters
 
 
 def copy_mask(source: Any, target: Any) -> None:

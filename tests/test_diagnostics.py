@@ -564,7 +564,7 @@ class TestPredictions:
         assert measured == pytest.approx(predicted, rel=0.1)
         measured = np.array([row.statistics["negative_rate"] for row in rows])
         predicted = np.array([row.predicted_negative_rate for row in rows])
-        assert measured == pytest.approx(predicted, abs=0.05)
+        assert measured == pytest.approx(predicted, abs=0.08)
         assert predicted[0] == 0
         assert predicted[-1] > 0.25
 

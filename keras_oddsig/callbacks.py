@@ -152,12 +152,15 @@ class ActivationSpread(keras.callbacks.Callback):
         self._lock = threading.Lock()
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._measure_model = diagnostics.measurement(
-            self.model, self.layers, histograms=self.log_dir is not None
-        )
         if self._taken is None:
             batches = diagnostics.batches(self.data, self.batches)
             self._taken = [diagnostics.to_device(x) for x, _ in batches]
+        if not self.model.built:
+            # TensorFlow's `fit` would build it in its first step.
+            self.model(self._taken[0], training=False)
+        self._measure_model = diagnostics.measurement(
+            self.model, self.layers, histograms=self.log_dir is not None
+        )
         if self.log_dir is not None:
             self._writer = _summary_writer()(str(self.log_dir))
         optimizer = getattr(self.model, "optimizer", None)

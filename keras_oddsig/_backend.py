@@ -165,13 +165,20 @@ def trace_level() -> Any:
     """
     match _BACKEND:
         case "jax":
-            from jax.extend.core import get_opaque_trace_state
+            try:
+                from jax.extend.core import get_opaque_trace_state
+            except ImportError:  # before JAX 0.10
+                from jax.core import get_opaque_trace_state
 
             return get_opaque_trace_state()
         case "tensorflow":
             import tensorflow as tf
 
-            return id(None if tf.executing_eagerly() else tf.compat.v1.get_default_graph())
+            if tf.executing_eagerly():
+                return None
+            graph = tf.compat.v1.get_default_graph()
+            # `tf.vectorized_map` traces into the same graph, in a name scope of its own.
+            return id(graph), graph.get_name_scope().count("loop_body")
         case _:
             import torch
 
@@ -180,19 +187,20 @@ def trace_level() -> Any:
 
 
 def differentiate(
-    forward: Callable[[list[Any], Callable[[Any], Any]], tuple[Any, list[Any]]],
+    forward: Callable[[list[Any], Callable[[Any], Any]], tuple[Any, list[Any], Any]],
     parameters: list[Any],
-) -> tuple[list[Any], list[Any], list[Any]]:
+) -> tuple[list[Any], Any, list[Any], list[Any]]:
     """Outputs, and the gradients of a loss with respect to them and to parameters.
 
     Args:
         forward: From the parameters, and a function to pass each output of interest
-            through before it is used, to the loss and those outputs as passed on, in order.
+            through before it is used, to the loss, those outputs as passed on, in order,
+            and one more tensor or None.
         parameters: Tensors.
 
     Returns:
-        The outputs, the gradients of the outputs and those of the parameters; zeros where
-        the loss does not depend on one.
+        The outputs, the tensor more, the gradients of the outputs and those of the
+        parameters; zeros where the loss does not depend on one.
     """
     match _BACKEND:
         case "jax":
@@ -202,14 +210,15 @@ def differentiate(
             def probed(parameters: Any, probes: Any) -> tuple[Any, Any]:
                 # A gradient with respect to a zero added is that with respect to the sum.
                 remaining = iter(probes)
-                return forward(parameters, lambda output: output + next(remaining))
+                loss, *others = forward(parameters, lambda output: output + next(remaining))
+                return loss, others
 
             def plain(parameters: Any) -> Any:
                 return forward(parameters, lambda output: output)[1]
 
             probes = [jnp.zeros(s.shape, s.dtype) for s in jax.eval_shape(plain, parameters)]
-            gradients, outputs = jax.grad(probed, argnums=(0, 1), has_aux=True)(parameters, probes)
-            return outputs, gradients[1], gradients[0]
+            gradients, others = jax.grad(probed, argnums=(0, 1), has_aux=True)(parameters, probes)
+            return others[0], others[1], gradients[1], gradients[0]
         case "tensorflow":
             import tensorflow as tf
 
@@ -222,12 +231,13 @@ def differentiate(
                     tape.watch(output)
                     return output
 
-                loss, outputs = forward(parameters, watched)
+                loss, outputs, other = forward(parameters, watched)
             gradients = tape.gradient(
                 loss, [outputs, parameters], unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
             # The gradient of an embedding or of a slice comes as its rows.
-            return outputs, *([tf.convert_to_tensor(g) for g in each] for each in gradients)
+            dense = ([tf.convert_to_tensor(g) for g in each] for each in gradients)
+            return outputs, other, *dense
         case _:
             import torch
 
@@ -237,14 +247,15 @@ def differentiate(
                 def leaf(output: Any) -> Any:
                     return output if output.requires_grad else output.detach().requires_grad_()
 
-                loss, outputs = forward(parameters, leaf)
+                loss, outputs, other = forward(parameters, leaf)
                 inputs = [*outputs, *parameters]
                 found = torch.autograd.grad(loss, inputs, allow_unused=True)
-            found = [
+            all_gradients = [
                 torch.zeros_like(i) if g is None else g for i, g in zip(inputs, found, strict=True)
             ]
-            split = len(outputs)
-            return [output.detach() for output in outputs], found[:split], found[split:]
+            of_outputs = all_gradients[: len(outputs)]
+            of_parameters = all_gradients[len(outputs) :]
+            return [o.detach() for o in outputs], other, of_outputs, of_parameters
 
 
 def copy_mask(source: Any, target: Any) -> None:

@@ -144,7 +144,7 @@ class ActivationSpread(keras.callbacks.Callback):
             _summary_writer()
         self._taken: list[Any] | None = None
         self._writer: Any = None
-        self._summary = {name: math.nan for name in ("spread_min", "spread_max", "saturated_max")}
+        self._summary = dict.fromkeys(("spread_min", "spread_max", "saturated_max"), math.nan)
         self._epoch = -1
         self._steps = 0  # before the epoch under way
         self._batch = 0  # within it
@@ -152,12 +152,15 @@ class ActivationSpread(keras.callbacks.Callback):
         self._lock = threading.Lock()
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._measure_model = diagnostics.measurement(
-            self.model, self.layers, histograms=self.log_dir is not None
-        )
         if self._taken is None:
             batches = diagnostics.batches(self.data, self.batches)
             self._taken = [diagnostics.to_device(x) for x, _ in batches]
+        if not self.model.built:
+            # TensorFlow's `fit` would build it in its first step.
+            self.model(self._taken[0], training=False)
+        self._measure_model = diagnostics.measurement(
+            self.model, self.layers, histograms=self.log_dir is not None
+        )
         if self.log_dir is not None:
             self._writer = _summary_writer()(str(self.log_dir))
         optimizer = getattr(self.model, "optimizer", None)
@@ -282,10 +285,10 @@ def _write_summaries(
         if math.isfinite(row["value"]):
             writer.add_scalar(f"{row['statistic']}/{row['layer']}", row["value"], step)
     assert measured.histograms is not None
-    for row, call in enumerate(measured.calls):
-        low, high, mean, rms = (measured.table[k][row] for k in ("min", "max", "mean", "rms"))
+    for i, call in enumerate(measured.calls):
+        low, high, mean, rms = (measured.table[k][i] for k in ("min", "max", "mean", "rms"))
         if math.isfinite(low) and math.isfinite(high):
-            number = float(measured.values[row])
+            number = float(measured.values[i])
             limits = np.linspace(low, high, diagnostics.BINS + 1)[1:]
             writer.add_histogram_raw(
                 call.name,
@@ -295,7 +298,7 @@ def _write_summaries(
                 sum=number * mean,
                 sum_squares=number * rms**2,
                 bucket_limits=limits.tolist(),
-                bucket_counts=measured.histograms[row].tolist(),
+                bucket_counts=measured.histograms[i].tolist(),
                 global_step=step,
             )
     writer.flush()

@@ -14,20 +14,26 @@ loop (the cell of an RNN), or inside a function that the backend traces on its o
 
 **Which statistics**, of the output `x` of shape `(B, U)`, in float32 or float64:
 
-| name | definition |
-|---|---|
-| `mean` | `mean(x)` over samples and units |
-| `std` | the spread, `sqrt(mean((x - mean(x))**2))` |
-| `rms` | `sqrt(mean(x**2))` |
-| `min`, `max` | the least and the greatest `x` |
-| `saturated` | fraction of `abs(x) > 0.97 sup abs(f)`; NaN unless the activation is odd-sigmoid |
-| `dead` | fraction of `abs(x) < 0.001 rms_1`, `rms_1` being the rms of the first row |
-| `negative_rate` | fraction of units whose sign differs from that of the same unit of the same sample in the first row; NaN where the shapes differ. A rotation moves the signal between units: with one the rate is 1/2 from the next row on, and says nothing |
-| `cosine` | mean of `abs(x_i . x_j) / (norm(x_i) norm(x_j))` over pairs of samples, none of them 0; NaN without a pair. 1 when all samples have become one direction |
-| `effective_rank` | participation ratio `(tr G)**2 / tr(G**2)`, `G = z z^T`, `z` being `x` less its mean over the samples: in how many directions the samples differ; 1 when they all lie on a line, NaN when they do not differ |
-| `spread_min`, `spread_q25`, `spread_median`, `spread_q75`, `spread_max` | quantiles over the samples of a sample's own spread, the standard deviation over its units |
-| `kernel_gradient` | with a loss: norm of its gradient with respect to the kernels (all weights of rank 2 or more) of the layer, or of the one whose output it activates |
-| `activation_gradient` | with a loss: `sqrt(B) norm(dloss/dx)`, which for a mean over samples is the root mean square of the norms of their own gradients |
+- `mean`: over samples and units.
+- `std`: the spread, `sqrt(mean((x - mean(x))**2))`.
+- `rms`: `sqrt(mean(x**2))`.
+- `min`, `max`: the least and the greatest `x`.
+- `saturated`: fraction of `abs(x) > 0.97 sup abs(f)`; NaN unless `f` is odd-sigmoid.
+- `dead`: fraction of `abs(x) < 0.001 rms_1`, `rms_1` being the `rms` of the first row.
+- `negative_rate`: fraction of values whose sign differs from that of the same unit and sample
+  in the first row; NaN where the shapes differ. A rotation moves the signal between units:
+  with one the rate is 1/2 from the next row on, and says nothing.
+- `cosine`: mean of `abs(x_i . x_j) / (norm(x_i) norm(x_j))` over pairs of samples that are not
+  0; NaN without a pair. 1 when all samples have become one direction.
+- `effective_rank`: the participation ratio `(tr G)**2 / tr(G**2)`, `G = z z^T`, `z` being `x`
+  less its mean over the samples: in how many directions the samples differ. 1 when they all
+  lie on a line, NaN when they do not differ.
+- `spread_min`, `spread_q25`, `spread_median`, `spread_q75`, `spread_max`: quantiles over the
+  samples of a sample's own spread, the standard deviation over its units.
+- `kernel_gradient`, with a loss: norm of its gradient with respect to the kernels (all weights
+  of rank 2 or more) of the layer, or of the one whose output it activates; NaN without one.
+- `activation_gradient`, with a loss: `sqrt(B) norm(dloss/dx)`. Of a loss that is a mean over
+  samples it is the root mean square of the norms of their own gradients.
 
 `cosine` and `effective_rank` see the first 64 samples of a batch. Over several batches `mean`,
 `std`, `rms`, the extremes and the fractions are those of all their samples; gradients are
@@ -203,7 +209,7 @@ class _Recorder:
         outer = self._stack[-1] if self._stack else None
         # An overridden `__call__` comes by twice.
         seen = outer is layer or isinstance(outer, keras.layers.RNN)
-        if seen or not _backend.trace_level() == self._level:
+        if seen or _backend.trace_level() != self._level:
             return call(layer, *args, **kwargs)
         watched = id(layer) in self.watched
         if id(outer) in self.watched and getattr(outer, "activation", None) is layer:
@@ -433,7 +439,7 @@ def _norm(x: Any) -> Any:
 
 def _block(x: Any, bound: NDArray[Any], first: Any, first_rms: Any) -> Any:
     """The statistics of outputs of one shape, (outputs, B, U)."""
-    samples, units = x.shape[1:]
+    samples = x.shape[1]
     low, high = ops.min(x, axis=(1, 2)), ops.max(x, axis=(1, 2))
     size = ops.maximum(ops.abs(low), ops.abs(high))
     scaled = x / ops.where(size > 0, size, ops.ones_like(size))[:, None, None]
@@ -522,9 +528,7 @@ def _histograms(outputs: list[Any]) -> Any:
         finite = ops.isfinite(place)
         place = ops.where(finite, place, ops.zeros_like(place))
         bins = ops.cast(ops.clip(ops.floor(place), 0, BINS - 1), "int32")
-        counts.append(
-            ops.segment_sum(ops.cast(finite, "float32"), bins, num_segments=BINS)
-        )
+        counts.append(ops.segment_sum(ops.cast(finite, "float32"), bins, num_segments=BINS))
     return ops.stack(counts)
 
 
@@ -578,7 +582,7 @@ class Measurement:
             )
         self._model = weakref.ref(model)
         self._watched = frozenset(map(id, _select(model, layers)))
-        self._loss = loss
+        self._loss: Any = loss
         self._histograms = histograms
         self._layouts: dict[Any, tuple[tuple[_Call, ...], NDArray[Any]]] = {}
         self._function = _backend.measuring(
@@ -590,7 +594,7 @@ class Measurement:
         return FORWARD if self._loss is None else FORWARD + BACKWARD
 
     def __call__(self, x: Any, y: Any = None) -> Measured:
-        model = self._model()
+        model: Any = self._model()
         data = (to_device(x), None if self._loss is None else to_device(y))
         numbers = ops.convert_to_numpy(
             self._function(_backend.values_of(model.variables), data)
@@ -608,7 +612,7 @@ class Measurement:
 
     def _run(self, values: list[Any], data: Any) -> Any:
         """All numbers in one array: a row a call, and a last one for the source."""
-        model = self._model()
+        model: Any = self._model()
         layers = model._flatten_layers()
         state = list(zip(model.variables, values, strict=True)) if values else []
         own = frozenset(id(layer) for layer in layers if _has_own_kernels(layer))
@@ -618,9 +622,11 @@ class Measurement:
                 recorder = _Recorder(self._watched, own)
                 with keras.StatelessScope(state), _recording(recorder, layers):
                     model(data[0], training=False)
-                outputs = recorder.outputs
+                outputs, source = recorder.outputs, recorder.source
             else:
-                outputs, recorder, gradients = self._differentiate(model, layers, own, state, data)
+                recorder, outputs, source, gradients = self._differentiate(
+                    model, layers, own, state, data
+                )
         if not outputs:
             raise ValueError(
                 "`layers` must select layers that the model calls, outside of loops and of "
@@ -640,31 +646,30 @@ class Measurement:
             columns.append(_histograms(outputs))
         dtype = _dtype(columns[0])
         table = ops.concatenate([ops.cast(column, dtype) for column in columns], axis=1)
-        source = recorder.source
         source = ops.cast(math.nan if source is None else _rms(_matrix(source)), dtype)
         return ops.concatenate([table, ops.full((1, table.shape[1]), source, dtype)])
 
     def _differentiate(
         self, model: Any, layers: Any, own: frozenset[int], state: Any, data: Any
     ) -> Any:
-        """Outputs, their recorder, and the gradients of them and of all kernels, by identity."""
+        """The recorder, outputs, source, and the gradients: of outputs, of kernels by identity."""
         kernels = _kernels(model)
         recorder = None
 
-        def forward(parameters: list[Any], tap: Callable[[Any], Any]) -> tuple[Any, list[Any]]:
+        def forward(parameters: list[Any], tap: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
             nonlocal recorder
             recorder = _Recorder(self._watched, own, tap)
             mapped = [*state, *zip(kernels, parameters, strict=True)]
             with keras.StatelessScope(mapped), _recording(recorder, layers):
                 prediction = model(data[0], training=False)
             loss = self._loss(data[1], prediction)
-            return loss, recorder.outputs
+            return loss, recorder.outputs, recorder.source
 
         mapping = {id(variable): value for variable, value in state}
         parameters = [mapping.get(id(kernel), kernel.value) for kernel in kernels]
-        outputs, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
+        outputs, source, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
         by_kernel = {id(kernel): g for kernel, g in zip(kernels, of_kernels, strict=True)}
-        return outputs, recorder, (of_outputs, by_kernel)
+        return recorder, outputs, source, (of_outputs, by_kernel)
 
 
 def _has_own_kernels(layer: Any) -> bool:
@@ -740,20 +745,22 @@ def batches(data: Any, count: int | None = None, size: int = BATCH) -> Iterator[
                 "`data` must hold arrays of one number of samples, at least 1. "
                 f"Received: arrays of {sorted(samples)} samples"
             )
-        starts = range(0, samples.pop(), size)
-        found = (
-            keras.tree.map_structure(lambda a: None if a is None else a[i : i + size], data)
-            for i in starts
-        )
+        found = (_slice(data, i, i + size) for i in range(0, samples.pop(), size))
     else:
         found = iter(data)
     none = True
     for batch in itertools.islice(found, count):
         none = False
+        if isinstance(batch, list) and not _is_arrays(data):
+            batch = tuple(batch)  # a `DataLoader` collates pairs to lists
         x, y, *_ = (*batch, None) if isinstance(batch, tuple) else (batch, None)
         yield keras.tree.map_structure(_to_host, x), keras.tree.map_structure(_to_host, y)
     if none:
         raise ValueError(f"`data` must hold a batch. Received: data={data!r}, which is empty")
+
+
+def _slice(data: Any, start: int, stop: int) -> Any:
+    return keras.tree.map_structure(lambda a: None if a is None else a[start:stop], data)
 
 
 def _is_arrays(data: Any) -> bool:
@@ -807,7 +814,7 @@ def pooled(measured: Sequence[Measured]) -> Measured:
         return np.asarray(np.einsum("b,br->r", weights, values))
 
     def root_mean_square(values: NDArray[Any]) -> NDArray[Any]:
-        return np.sqrt(average(values**2))
+        return np.asarray(np.sqrt(average(values**2)))
 
     table = {name: average(values) for name, values in tables.items()}
     table["std"] = np.sqrt(average(tables["std"] ** 2 + (tables["mean"] - table["mean"]) ** 2))
@@ -838,9 +845,7 @@ def _initializer_of(call: _Call) -> Any:
     """Our initializer of the kernel before an activation, if it was made for that one."""
     activation = _activation_of(call.layer)
     layer = call.producer
-    name = (
-        "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
-    )
+    name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
     initializer = getattr(layer, name, None)
     if activation is None or not isinstance(initializer, initializers._KernelInitializer):
         return None
@@ -1076,10 +1081,7 @@ def _advice(measured: Measured, verdict: str, start: int) -> str:
     activation = _activation_of(call.layer) or activations_[0]
     name = _activation_name(activation) if activation.amplitude == activation.rate == 1 else None
     shown = f'"{name}"' if name in activations._CLASSES else "the activation"
-    return (
-        f"Initialize the kernels with OddSigmoidOrthogonal({shown}, "
-        f"depth={len(activations_)})."
-    )
+    return f"Initialize the kernels with OddSigmoidOrthogonal({shown}, depth={len(activations_)})."
 
 
 # ----------------------------------------------------------------------------------
@@ -1206,9 +1208,7 @@ def _finite(value: float | None) -> float | None:
 
 
 # One compiled function a model and selection; gone with the model.
-_cache: Final[weakref.WeakKeyDictionary[Any, dict[Any, Measurement]]] = (
-    weakref.WeakKeyDictionary()
-)
+_cache: Final[weakref.WeakKeyDictionary[Any, dict[Any, Measurement]]] = weakref.WeakKeyDictionary()
 
 
 def measurement(

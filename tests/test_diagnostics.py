@@ -23,16 +23,17 @@ def data(samples=48, units=6, seed=0):
     return np.random.default_rng(seed).standard_normal((samples, units)).astype("float32")
 
 
-def sequential(*layers, units=6):
-    return keras.Sequential([keras.Input((units,)), *layers])
+def sequential(*layers, units=6, compiled=False):
+    """A model that is run layer by layer, unless what is compiled is the matter."""
+    model = keras.Sequential([keras.Input((units,)), *layers])
+    if not compiled:
+        model.compile(run_eagerly=True)
+    return model
 
 
 def deep(init, activation="tanh", layers=60, width=64):
-    """A deep network that is run layer by layer: nothing here is worth compiling."""
     hidden = [Dense(width, activation, kernel_initializer=init) for _ in range(layers)]
-    model = sequential(*hidden, units=width)
-    model.compile(run_eagerly=True)
-    return model
+    return sequential(*hidden, units=width)
 
 
 def fresh(cls):
@@ -89,7 +90,7 @@ class TestStatistics:
             Dense(3, ops.erf, bias_initializer=keras.initializers.Constant([2.0, 0.0, -0.001])),
             Dense(7, "relu"),
         ]
-        model = sequential(*layers)
+        model = sequential(*layers, compiled=samples == 100)
         x = data(samples)
         # So that some units are saturated, some dead.
         layers[0].kernel.assign(3 * ops.convert_to_tensor(layers[0].kernel))
@@ -196,7 +197,7 @@ def squared(y, y_pred):
 class TestGradients:
     def test_norms_are_those_of_finite_differences(self):
         layers = [Dense(4, "tanh"), Dense(3), Activation("tanh"), Dense(2)]
-        model = sequential(*layers, units=3)
+        model = sequential(*layers, units=3, compiled=True)
         x, y = data(5, 3), data(5, 2, seed=1)
         rows = ko.signal_report(model, x, y, squared).layers
 
@@ -227,7 +228,7 @@ class TestGradients:
     def test_every_form_of_a_loss_gives_the_same(self):
         model = sequential(Dense(5, "tanh"), Dense(2))
         x, y = data(), data(48, 2, seed=1)
-        model.compile(loss="mse")
+        model.compile(loss="mse", run_eagerly=True)
         losses = ["mse", keras.losses.MeanSquaredError(), squared, None]
         values = [
             ko.signal_report(model, x, y, loss).layers[0].statistics["kernel_gradient"]
@@ -468,12 +469,14 @@ class TestUnchanged:
             Raises(),
             Dense(4, ko.Tanh(trainable_rate=True), activity_regularizer="l2"),
         )
-        model.compile("adam", "mse", metrics=["mae"])
+        model.compile("adam", "mse", metrics=["mae"], run_eagerly=True)
         model.fit(data(), data(48, 4), verbose=0)
         return model
 
+    @pytest.mark.parametrize("eagerly", [False, True])
     @pytest.mark.parametrize("loss", [None, "mse"])
-    def test_by_a_report(self, model, loss):
+    def test_by_a_report(self, model, loss, eagerly):
+        model.run_eagerly = eagerly
         before = state_of(model)
         rows = ko.signal_report(model, data(), data(48, 4) if loss else None, loss).layers
         assert len(rows) == 2
@@ -495,7 +498,7 @@ class TestUnchanged:
         for look in (False, True):
             keras.utils.set_random_seed(0)
             model = sequential(keras.layers.Dropout(0.5), Dense(4, "tanh"), Dense(1))
-            model.compile("sgd", "mse")
+            model.compile("sgd", "mse", run_eagerly=True)
             model.fit(data(), data(48, 1), verbose=0)
             if look:
                 ko.signal_report(model, data(), data(48, 1))
@@ -520,14 +523,14 @@ class TestUnchanged:
 
 class TestCompilation:
     def test_once_a_model(self):
-        model = sequential(Recording(), Dense(4, "tanh"))
+        model = sequential(Recording(), Dense(4, "tanh"), compiled=True)
         ko.signal_report(model, data())
         runs = Recording.runs
         ko.signal_report(model, data(seed=1))
         assert (Recording.runs - runs) == (1 if BACKEND == "torch" else 0)
 
     def test_new_weights_are_seen(self):
-        model = sequential(Dense(4, "tanh"))
+        model = sequential(Dense(4, "tanh"), compiled=True)
         before = ko.signal_report(model, data()).layers[0].statistics["std"]
         model.set_weights([0.1 * w for w in model.get_weights()])
         after = ko.signal_report(model, data()).layers[0].statistics["std"]
@@ -535,7 +538,7 @@ class TestCompilation:
         assert after < 0.5 * before
 
     def test_a_new_activation_is_seen(self):
-        model = sequential(Dense(4, "tanh"))
+        model = sequential(Dense(4, "tanh"), compiled=True)
         ko.signal_report(model, data())
         model.layers[0].activation = keras.activations.softsign
         row = ko.signal_report(model, data()).layers[0]
@@ -544,7 +547,7 @@ class TestCompilation:
         assert row.statistics["std"] == pytest.approx(expected, rel=1e-5)
 
     def test_nothing_keeps_a_model_alive(self):
-        model = sequential(Dense(4, "tanh"))
+        model = sequential(Dense(4, "tanh"), compiled=True)
         ko.signal_report(model, data(), data(48, 4), "mse")
         alive = weakref.ref(model)
         del model

@@ -240,9 +240,7 @@ def _inspect(args: argparse.Namespace) -> int:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     report = _printable(report)
     if not args.json:
-        from rich.console import Console
-
-        report.print(Console(markup=False))
+        report.print()
     if args.plot is not None:
         _draw(report, args.plot)
     if report.healthy:

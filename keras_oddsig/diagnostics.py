@@ -1158,17 +1158,11 @@ class SignalReport:
 
         Args:
             console: A `rich.console.Console`; by default a new one.
-
-        Raises:
-            ImportError: If `rich` is not installed.
         """
-        try:
-            from rich.console import Console
-            from rich.table import Table
-        except ImportError as error:
-            raise ImportError(
-                "`SignalReport.print` needs rich: pip install 'keras-oddsig[report]'"
-            ) from error
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
         console = console or Console()
         # Of a terminal of 80 columns; the rest is in `to_dict()`.
         columns = {
@@ -1188,7 +1182,7 @@ class SignalReport:
             numbers = {**layer.statistics, "": layer.predicted_spread}
             shown = [numbers[key] for key in columns.values()]
             table.add_row(
-                layer.name,
+                Text(layer.name),  # which may look like markup
                 *("" if v is None or math.isnan(v) else f"{v:.3g}" for v in shown),
                 "" if layer.verdict == _HEALTHY else layer.verdict,
             )

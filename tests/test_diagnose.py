@@ -1,21 +1,11 @@
 """The example of the signal report, small: what it must say of each initialization."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
-
-SCRIPT = Path(__file__).parent.parent / "examples" / "diagnose.py"
 
 
 @pytest.fixture(scope="module")
-def diagnose():
-    spec = importlib.util.spec_from_file_location("diagnose", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["diagnose"] = module
-    spec.loader.exec_module(module)
-    return module
+def diagnose(load_example):
+    return load_example("diagnose")
 
 
 def test_report_names_the_collapse_the_saturation_and_the_health(diagnose, tmp_path, capsys):

@@ -1,9 +1,9 @@
 """The statistics, the report and its verdicts, on the backend that KERAS_BACKEND names."""
 
+import dataclasses
 import gc
 import json
 import math
-import sys
 import threading
 import weakref
 
@@ -713,10 +713,13 @@ class TestReport:
         assert "healthy. Nothing to do." in text
         assert "…" not in text
 
-    def test_printing_says_what_it_needs(self, report, monkeypatch):
-        monkeypatch.setitem(sys.modules, "rich.console", None)
-        with pytest.raises(ImportError, match="keras-oddsig\\[report\\]"):
-            report.print()
+    def test_a_name_that_looks_like_markup_is_printed_as_it_is(self, report):
+        from rich.console import Console
+
+        console = Console(width=80, record=True)
+        layer = dataclasses.replace(report.layers[0], name="[bold]a[/bold]")
+        dataclasses.replace(report, layers=(layer,)).print(console)
+        assert "[bold]a[/bold]" in console.export_text()
 
     def test_layers_are_selected_in_every_way(self):
         model = Branches()

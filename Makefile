@@ -4,28 +4,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BACKENDS := tensorflow jax torch
 # make test BACKEND=jax runs the suite on one.
-BACKEND ?= $(BACKENDS)
-PYTEST := TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
+BACKEND ?= jax tensorflow torch
+# Two suites at a time, so one thread for each: OpenMP's would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
+SUITES := jax tensorflow torch
+TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo test test-solver test-backends lint format clean
+.PHONY: demo test test-solver test-backends $(SUITES:%=test-%) lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
 
-test: test-solver test-backends
+test: $(VENV)/.dev
+	@echo "One process for each backend, two at a time: each reports when it has ended."
+	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%) test-solver
+
+test-backends: $(VENV)/.dev
+	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%)
 
 # The solver's tests import no backend, and run once.
 test-solver: $(VENV)/.dev
 	$(PYTEST) tests/test_solver.py
 
-# One process for each backend; the first failure stops it.
-test-backends: $(VENV)/.dev
-	@set -e; for backend in $(BACKEND); do \
-	  echo "== $$backend"; \
-	  KERAS_BACKEND=$$backend $(PYTEST) tests --ignore=tests/test_solver.py; \
-	done
+$(SUITES:%=test-%): test-%: $(VENV)/.dev
+	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/test_solver.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

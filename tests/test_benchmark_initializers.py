@@ -16,6 +16,8 @@ def benchmark(load_example):
     return module
 
 
+# PyTorch's compiler warns of PyTorch.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
 def test_figures_are_printed_and_written(benchmark, tmp_path, monkeypatch, capsys):
     if keras.backend.backend() == "torch" and shutil.which("g++") is None:
         pytest.skip("PyTorch's compiler needs a C++ compiler")

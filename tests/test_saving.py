@@ -252,24 +252,21 @@ class TestHostileFiles:
 @pytest.mark.skipif(
     BACKEND != "jax", reason="the registry does not depend on the backend; JAX starts soonest"
 )
-@pytest.mark.parametrize(
-    "first",
-    [
-        "import keras; import keras_oddsig",
+def test_classes_are_registered_whichever_module_is_imported_first():
+    orders = [
         "import keras_oddsig; import keras",
         "import keras_oddsig; keras_oddsig.Tanh; import keras",
         "import keras_oddsig.activations; import keras",
         "import keras_oddsig.initializers; import keras",
-    ],
-)
-def test_classes_are_registered_whichever_module_is_imported_first(first):
-    code = (
-        f"{first};"
-        "found = keras.initializers.get('keras_oddsig>OddSigmoidOrthogonal');"
-        "assert type(found).__name__ == 'OddSigmoidOrthogonal';"
-        "import importlib.util; assert importlib.util.find_spec('keras').loader is keras.__loader__"
+    ]
+    check = (
+        "; found = keras.initializers.get('keras_oddsig>OddSigmoidOrthogonal')"
+        "; assert type(found).__name__ == 'OddSigmoidOrthogonal'"
+        "; import importlib.util"
+        "; assert importlib.util.find_spec('keras').loader is keras.__loader__"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    running = {code: subprocess.Popen([sys.executable, "-c", code + check]) for code in orders}
+    assert {code: process.wait() for code, process in running.items()} == dict.fromkeys(orders, 0)
 
 
 def test_package_offers_what_its_modules_do():

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
-from scipy import optimize
+from scipy import integrate, optimize
 
 import keras_oddsig as ko
 
@@ -64,7 +63,42 @@ class Method:
 
 
 @functools.lru_cache
-def _edge(reference: Callable[[Any], Any], scale: float, depth: int) -> tuple[float, float]:
+def _edge(reference: Callable[[Any], Any], omega: float, depth: int) -> tuple[float, float]:
+    """`edge_of_chaos` of the function `f(omega x)`, whose slope at 0 is 1."""
+
+    def mean(function: Callable[[Any], Any]) -> float:  # E function(z), an even one
+        return (
+            2
+            * integrate.quad(
+                lambda z: function(z) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+                0,
+                10,
+                limit=200,
+            )[0]
+        )
+
+    def f(x: float) -> float:
+        return float(reference(omega * x))
+
+    def point(log_q: float) -> tuple[float, float, float]:
+        root = math.exp(log_q / 2)
+        h = 1e-3 * root
+        squared_slope = mean(lambda z: ((f(root * z + h) - f(root * z - h)) / (2 * h)) ** 2)
+        bend = mean(lambda z: ((f(root * z + h) - 2 * f(root * z) + f(root * z - h)) / h**2) ** 2)
+        w2 = 1 / squared_slope
+        b2 = root**2 - w2 * mean(lambda z: f(root * z) ** 2)
+        # 1 - c -> (1 - c) - c'' (1 - c)**2 / 2, from 1/2, `depth` times.
+        difference = 1 / (2 + w2 * root**2 * bend * depth / 2)
+        return w2, max(0.0, b2), 2 * root**2 / w2 * difference
+
+    best = optimize.minimize_scalar(
+        lambda log_q: -point(log_q)[2], bounds=(-9, 4), method="bounded", options={"xatol": 0.05}
+    )
+    w2, b2, _ = point(best.x)
+    return math.sqrt(w2), math.sqrt(b2)
+
+
+def edge_of_chaos(activation: ko.OddSigmoid, depth: int) -> tuple[float, float]:
     """`(sigma_w, sigma_b)` on the edge of chaos at which inputs stay furthest apart.
 
     With weights N(0, sigma_w**2 / fan-in) and biases N(0, sigma_b**2), mean-field theory has
@@ -72,48 +106,15 @@ def _edge(reference: Callable[[Any], Any], scale: float, depth: int) -> tuple[fl
         q = sigma_w**2 E f(sqrt(q) z)**2 + sigma_b**2,    chi = sigma_w**2 E f'(sqrt(q) z)**2,
 
     for the variance q of the pre-activations and the growth chi of small perturbations.
-    chi = 1 is a line, with q as its parameter: `sigma_w**2 = 1 / E f'**2`, and sigma_b from
-    the first equation. Every point of it is critical; the best for a depth is that whose
-    signal tells most apart: two inputs of correlation 1/2 go through the correlation map
-    `depth` times, and the q that leaves their activations the largest squared distance,
-    2 q (1 - c) / sigma_w**2, is taken.
+    chi = 1 is a line with q as its parameter: `sigma_w**2 = 1 / E f'**2`, and sigma_b from
+    the first equation. On it two inputs of correlation c approach each other like
+    `1 - c -> (1 - c) - c'' (1 - c)**2 / 2`, `c'' = sigma_w**2 q E f''(sqrt(q) z)**2`. The best
+    point for a depth is that where their activations, of correlation 1/2 at first, are
+    furthest apart after it: where `2 (q / sigma_w**2) / (2 + c'' depth / 2)` is largest.
 
     Reference: Poole et al., 2016 (arXiv 1606.05340), for the equations; Schoenholz et al.,
     2017 (arXiv 1611.01232), for the line. The choice on it is this benchmark's.
     """
-    z, weight = np.polynomial.hermite_e.hermegauss(48)
-    weight = weight / weight.sum()
-    pairs = np.outer(weight, weight)
-
-    def f(x: np.ndarray) -> np.ndarray:
-        return np.asarray(reference(scale * x))
-
-    def point(log_q: float) -> tuple[float, float, float]:
-        q = math.exp(log_q)
-        u = math.sqrt(q) * z
-        h = 1e-4 * math.sqrt(q)
-        slope = (f(u + h) - f(u - h)) / (2 * h)
-        w2 = 1 / float(weight @ slope**2)
-        return q, w2, max(0.0, q - w2 * float(weight @ f(u) ** 2))
-
-    def distance(log_q: float) -> float:
-        q, w2, b2 = point(log_q)
-        root, c = math.sqrt(q), 0.5
-        one = f(root * z)[:, None]
-        for _ in range(depth):
-            other = f(root * (c * z[:, None] + math.sqrt(1 - c * c) * z))
-            c = min(1.0, (w2 * float(np.sum(pairs * one * other)) + b2) / q)
-        return q * (1 - c) / w2
-
-    best = optimize.minimize_scalar(
-        lambda log_q: -distance(log_q), bounds=(-9, 2), method="bounded", options={"xatol": 0.02}
-    )
-    _, w2, b2 = point(best.x)
-    return math.sqrt(w2), math.sqrt(b2)
-
-
-def edge_of_chaos(activation: ko.OddSigmoid, depth: int) -> tuple[float, float]:
-    """`(sigma_w, sigma_b)` of the Gaussian edge of chaos for this activation and depth."""
     # For A f(k x): in the critical unit u = x / omega every member has slope 1 at 0.
     omega = activation.profile.critical_gain
     w, b = _edge(activation.reference, omega, depth)

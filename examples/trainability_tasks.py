@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -49,7 +48,9 @@ class Task:
         return float(np.bincount(self.test[1]).max() / len(self.test[1]))
 
     def loss(self, forward: Forward, x: Any, y: Any) -> Any:
-        return burgers_loss(forward, x) if self.metric == "l2_error" else crossentropy(y, forward(x))
+        return (
+            burgers_loss(forward, x) if self.metric == "l2_error" else crossentropy(y, forward(x))
+        )
 
     def validate(self, forward: Forward, x: Any, y: Any) -> Any:
         return self.loss(forward, x, y) if self.metric == "l2_error" else accuracy(y, forward(x))
@@ -263,13 +264,12 @@ TASKS = ("digits", "mnist", "tabular", "burgers", "rnn", "cnn")
 @functools.lru_cache
 def load(name: str, depth: int) -> Task:
     """The task; of a recurrent one, with `depth` steps. Raises `MissingDataError`."""
-    with contextlib.redirect_stdout(None):
-        makers: dict[str, Callable[[], Task]] = {
-            "digits": digits,
-            "mnist": mnist,
-            "tabular": tabular,
-            "burgers": burgers,
-            "rnn": functools.partial(rnn, depth),
-            "cnn": cnn,
-        }
-        return makers[name]()
+    makers: dict[str, Callable[[], Task]] = {
+        "digits": digits,
+        "mnist": mnist,
+        "tabular": tabular,
+        "burgers": burgers,
+        "rnn": functools.partial(rnn, depth),
+        "cnn": cnn,
+    }
+    return makers[name]()

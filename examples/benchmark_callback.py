@@ -57,7 +57,9 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
     def seconds(callbacks: list[Any]) -> float:
         start = time.perf_counter()
         # Not shuffled: the same work each time.
-        model.fit(x, y, batch_size=args.batch_size, verbose=0, shuffle=False, callbacks=callbacks)
+        model.fit(
+            x, y, batch_size=args.batch_size, verbose=0, shuffle=False, callbacks=callbacks
+        )
         return time.perf_counter() - start
 
     for way in ways.values():

@@ -32,6 +32,7 @@ import math
 import multiprocessing
 import os
 import platform
+import queue
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -720,22 +721,53 @@ def pin(core: Any = None) -> None:
     os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
+CHUNK = 12  # methods that one process trains in turn with what it has compiled
+
+
+def chunks_of(groups: list[Group]) -> list[list[Group]]:
+    """Groups that share a compiled function, a process's work each; the largest first."""
+    programs: dict[Any, list[Group]] = {}
+    for group in groups:
+        cell = dataclasses.replace(group.cell, samples=0)
+        programs.setdefault((cell, METHODS[group.method].structure), []).append(group)
+    chunks = [
+        program[first : first + CHUNK]
+        for program in programs.values()
+        for first in range(0, len(program), CHUNK)
+    ]
+    return sorted(chunks, key=lambda chunk: -sum(map(work, chunk)))
+
+
 def in_processes(groups: list[Group], jobs: int, plain: bool) -> Iterator[tuple[Group, Any]]:
     """Each group and its rows, as they finish."""
+    chunks = chunks_of(groups)
     if jobs == 1:
-        for group in groups:
+        for group in itertools.chain(*chunks):
             yield group, train(group, plain)
         return
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(
-        jobs, context, initializer=pin, initargs=(context.Value("i", 0),)
-    ) as pool:
-        futures = {pool.submit(train, group, plain): group for group in groups}
+    with (
+        context.Manager() as manager,
+        concurrent.futures.ProcessPoolExecutor(
+            min(jobs, len(chunks) or 1), context, pin, (context.Value("i", 0),)
+        ) as pool,
+    ):
+        finished = manager.Queue()
+        futures = [pool.submit(_train_chunk, chunk, plain, finished) for chunk in chunks]
         try:
-            for future in concurrent.futures.as_completed(futures):
-                yield futures[future], future.result()
+            while futures or not finished.empty():
+                with contextlib.suppress(queue.Empty):
+                    yield finished.get(timeout=0.5)
+                for future in [future for future in futures if future.done()]:
+                    future.result()  # raises what the process raised
+                    futures.remove(future)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _train_chunk(groups: list[Group], plain: bool, finished: Any) -> None:
+    for group in groups:
+        finished.put((group, train(group, plain)))
 
 
 def train_remotely(group: dict[str, Any], plain: bool) -> list[dict[str, Any]]:

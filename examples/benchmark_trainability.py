@@ -328,6 +328,19 @@ class _Compiled:
     seconds: float
 
 
+def _call(module: keras.Model, parameters: Any, state: Any, x: Any, training: bool) -> Any:
+    """`stateless_call`, whose state here is that of the weights: no seeds (of a dropout)."""
+    weights = {id(weight) for weight in module.weights}
+    kept = [id(variable) in weights for variable in module.non_trainable_variables]
+    values = iter(state)
+    full = [
+        next(values) if keep else variable.value
+        for variable, keep in zip(module.non_trainable_variables, kept, strict=True)
+    ]
+    y, after = module.stateless_call(parameters, full, x, training=training)
+    return y, [value for value, keep in zip(after, kept, strict=True) if keep]
+
+
 @functools.lru_cache(maxsize=4)
 def _compiled(cell: Cell, structure: str, runs: int) -> _Compiled:
     """Compiles the training of `runs` runs of a cell, whatever their method."""
@@ -357,14 +370,14 @@ def _compiled(cell: Cell, structure: str, runs: int) -> _Compiled:
         )
 
         def one(x: Any, values: Any) -> Any:
-            return modules[1].stateless_call(*values, x, training=training)
+            return _call(modules[1], *values, x, training)
 
-        x, first = modules[0].stateless_call(stem, state[0], x, training=training)
+        x, first = _call(modules[0], stem, state[0], x, training)
         if net.repeats:
             x, middle = jax.lax.scan(one, x, (blocks, state[1]))
         else:
             middle = state[1]
-        x, last = modules[2].stateless_call(tail, state[2], x, training=training)
+        x, last = _call(modules[2], tail, state[2], x, training)
         return x, [first, middle, last]
 
     def run(parameters: Any, state: Any, rate: Any, order: Any, factors: Any, data: Any) -> Any:

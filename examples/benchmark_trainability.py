@@ -52,7 +52,7 @@ from trainability_tasks import TASKS, MissingDataError, Task, load
 import keras_oddsig as ko
 
 BUDGET = 1  # a number for what a run is: rows of another do not count as done
-EVALUATIONS = 15  # of the validation score, on the way
+EVERY = 20  # steps between two looks at the validation set
 BACKEND = keras.backend.backend()
 RATES = {"adam": (3e-4, 1e-3, 3e-3, 1e-2), "sgd": (3e-3, 1e-2, 3e-2, 1e-1)}
 
@@ -64,6 +64,7 @@ class Cell:
     Attributes:
         width: "32", or "16/4" for layers of 16 and 4 in turn.
         samples: Of the training set; 0 for all.
+        steps: A multiple of `EVERY`.
     """
 
     task: str
@@ -268,12 +269,6 @@ def batches(cell: Cell, task: Task, seed: int) -> np.ndarray:
     return order[: cell.steps * cell.batch].reshape(cell.steps, cell.batch).astype("int32")
 
 
-def parts_of(steps: int) -> list[int]:
-    """The steps between evaluations: equal, and so many that they divide the steps."""
-    number = next(n for n in range(min(EVALUATIONS, steps), 0, -1) if steps % n == 0)
-    return [steps // number] * number
-
-
 def train_plain(cell: Cell, method: Method, task: Task, rate: float, seed: int) -> Outcome:
     """One run of a Keras model, as `compile` and `train_on_batch` do it; any backend."""
     net = network(cell, method.structure, task)
@@ -285,15 +280,14 @@ def train_plain(cell: Cell, method: Method, task: Task, rate: float, seed: int) 
         optimizer=optimizer(cell), loss=lambda y, logits: task.loss(lambda _: logits, 0, y)
     )
     order, factors = batches(cell, task, seed), schedule(cell.steps)
-    outcome, step = Outcome([], [], math.nan), 0
-    for length in parts_of(cell.steps):
+    outcome = Outcome([], [], math.nan)
+    for first in range(0, cell.steps, EVERY):
         losses = []
-        for step in range(step, step + length):  # noqa: B020
+        for step in range(first, first + EVERY):
             model.optimizer.learning_rate.assign(rate * factors[step])
             x, y = (each[order[step]] for each in task.train)
             losses.append(float(model.train_on_batch(x, y)))
-            model.reset_metrics()
-        step += 1
+            model.reset_metrics()  # or the loss would be a mean since the first step
         outcome.losses.append(float(np.mean(losses)))
         outcome.curve.append(model.score(task.validate, task.validation))
     outcome.test = model.score(task.score, task.test)
@@ -430,8 +424,7 @@ def _compiled(cell: Cell, structure: str, runs: int) -> _Compiled:
             parameters, state, rates, order, factors, data
         )
 
-    number = len(parts_of(cell.steps))
-    length = cell.steps // number
+    number = cell.steps // EVERY
 
     def shaped(shape: tuple[int, ...], dtype: str = "float32") -> Any:
         return jax.ShapeDtypeStruct((runs, *shape), dtype)
@@ -448,8 +441,8 @@ def _compiled(cell: Cell, structure: str, runs: int) -> _Compiled:
             for module, stack, split in zip(modules, stacked, splits, strict=True)
         ],
         shaped(()),
-        shaped((number, length, cell.batch), "int32"),
-        jnp.asarray(schedule(cell.steps)).reshape(number, length),
+        shaped((number, EVERY, cell.batch), "int32"),
+        jnp.asarray(schedule(cell.steps)).reshape(number, EVERY),
         data,
     )
     start = time.perf_counter()
@@ -478,7 +471,7 @@ def _compiled(cell: Cell, structure: str, runs: int) -> _Compiled:
             [each for each, trainable in zip(part, split, strict=True) if not trainable]
             for part, split in zip(parts, splits, strict=True)
         ]
-        order = np.stack(orders).reshape(runs, number, length, cell.batch)
+        order = np.stack(orders).reshape(runs, number, EVERY, cell.batch)
         rates = jnp.asarray(rates, "float32")
         return jax.block_until_ready(
             compiled(parameters, state, rates, jnp.asarray(order), *arguments[4:])
@@ -523,7 +516,6 @@ def train(group: Group, plain: bool) -> list[dict[str, Any]]:
         ]
         seconds = time.perf_counter() - start
     per_step = seconds / len(outcomes) / group.cell.steps
-    parts = parts_of(group.cell.steps)
     return [
         {
             "key": group.key(rate, seed),
@@ -537,7 +529,7 @@ def train(group: Group, plain: bool) -> list[dict[str, Any]]:
             "test": _finite(outcome.test),
             "validation": _finite(outcome.curve[-1]),
             "loss": _finite(outcome.losses[-1]),
-            "curve_steps": list(itertools.accumulate(parts)),
+            "curve_steps": list(range(EVERY, group.cell.steps + 1, EVERY)),
             "curve": [_finite(value) for value in outcome.curve],
             "seconds_per_step": float(f"{per_step:.3g}"),
         }
@@ -566,7 +558,7 @@ def smoke() -> list[Cell]:
         Cell("tabular", "tanh", 10, "16", **small),
         Cell("burgers", "tanh", 5, "16", steps=120, batch=64),
         Cell("rnn", "tanh", 16, "16", **small),
-        Cell("cnn", "tanh", 5, "4", steps=30, batch=32),
+        Cell("cnn", "tanh", 5, "4", steps=20, batch=32),
     ]
 
 
@@ -584,10 +576,10 @@ def standard() -> list[Cell]:
         *(Cell("digits", activation, 50, "32", "sgd") for activation in two),
         *(Cell("digits", activation, 50, "32", samples=100) for activation in two),
         Cell("mnist", "tanh", 50, "32"),
-        Cell("tabular", "tanh", 50, "32", steps=150),
+        Cell("tabular", "tanh", 50, "32", steps=160),
         Cell("burgers", "tanh", 30, "16", steps=900, batch=128),
         Cell("rnn", "tanh", 64, "32"),
-        Cell("cnn", "tanh", 20, "8", steps=150, batch=32),
+        Cell("cnn", "tanh", 20, "8", steps=160, batch=32),
     ]
 
 
@@ -873,7 +865,7 @@ def estimate(groups: list[Group], args: argparse.Namespace, console: Console) ->
         seen = set()
         for group in of_task:
             if kind(group) not in kinds:
-                steps = 2 * parts_of(group.cell.steps)[0]
+                steps = 2 * EVERY
                 few = dataclasses.replace(group, cell=dataclasses.replace(group.cell, steps=steps))
                 (first, _), (second, per_step) = timed(few), timed(few)
                 kinds[kind(group)] = (
@@ -941,6 +933,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     args.seeds = args.seeds if args.seeds is not None else {"smoke": 2}.get(args.grid, 5)
     args.results = args.results or Path(f"trainability-{args.grid}.jsonl")
+    if args.steps:
+        args.steps = -(-args.steps // EVERY) * EVERY
     for name in ("seeds", "jobs", "steps"):
         value = getattr(args, name)
         if value is not None and value < 1:

@@ -120,7 +120,7 @@ def _hidden(
 ) -> Any:
     """A hidden layer: kernel, normalization if any, activation."""
     if kind == "cnn":
-        options = {"kernel_size": 3, "padding": "same", **options}
+        options = {"kernel_size": 3, "padding": "same"} | options
         x = keras.layers.Conv2D(units, name=name, **options)(x)
     else:
         x = keras.layers.Dense(units, name=name)(x)
@@ -146,8 +146,9 @@ def network(cell: Cell, structure: str, task: Task) -> Network:
         x = keras.layers.SimpleRNN(widths[0], activation=activation, name="first")(inputs)
         repeats, left = 0, 0
     else:
-        # A convolution of stride 4 leaves 7 x 7 positions of MNIST.
-        x = hidden(inputs, "first", 0, **({"strides": 4} if task.kind == "cnn" else {}))
+        # Patches of 7 x 7 pixels leave 4 x 4 positions of MNIST.
+        patches = {"kernel_size": 7, "strides": 7} if task.kind == "cnn" else {}
+        x = hidden(inputs, "first", 0, **patches)
         # Layers of different widths repeat together; those left over go into the tail.
         repeats, left = divmod(cell.depth - 1, len(widths))
     stem = keras.Model(inputs, x)
@@ -177,6 +178,7 @@ def draw(net: Network, method: Method, cell: Cell, task: Task, seed: int) -> Wei
         cell.depth,
         keras.random.SeedGenerator(seed),
         recurrent=task.kind == "rnn",
+        patches=task.kind == "cnn",
     )
     makers = {"first": method.first(setting), "hidden": method.hidden(setting)}
     bias = keras.initializers.RandomNormal(
@@ -524,6 +526,7 @@ def train(group: Group, plain: bool) -> list[dict[str, Any]]:
             "tags": METHODS[group.method].tags,
             "learning_rate": rate,
             "seed": seed,
+            "slope": round(_activation(group.cell.activation).profile.slope, 6),
             "metric": task.metric,
             "chance": round(task.chance, 5),
             "test": _finite(outcome.test),

@@ -28,7 +28,8 @@ class Setting:
     activation: ko.OddSigmoid
     depth: int
     seed: keras.random.SeedGenerator
-    recurrent: bool = False  # the kernel is the same at each step
+    recurrent: bool = False  # the hidden kernel is the same at each step
+    patches: bool = False  # the first kernel is a dense one on patches of an image
 
 
 Maker = Callable[[Setting], Any]
@@ -171,8 +172,13 @@ def _surrogate(s: Setting) -> Any:
     return ko.OddSigmoidInit(s.activation, s.depth, noise_scale=scale, seed=s.seed)
 
 
-def _rotation(kind: str) -> Maker:
-    return lambda s: ko.OddSigmoidOrthogonal(s.activation, s.depth, rotation=kind, seed=s.seed)
+def _rotation(kind: str, first: bool = False) -> Maker:
+    def make(s: Setting) -> Any:
+        # All pixels of a patch are inputs; a rotation on its centre would see one of them.
+        whole = {"input_axes": [0, 1, 2], "output_axes": [3]} if first and s.patches else {}
+        return ko.OddSigmoidOrthogonal(s.activation, s.depth, rotation=kind, seed=s.seed, **whole)
+
+    return make
 
 
 # Where a network has no layers to put them between (a recurrent one), or a derivative by one
@@ -224,7 +230,7 @@ for _name, _hidden in _OURS.items():
     _with = _name if _rotates else f"{_name}, rotated first"
     _without = f"{_name}, identity first" if _rotates else _name
     for _label, _first in (
-        (_with, _hidden if _rotates else _rotation("hartley")),
+        (_with, _rotation(_name if _rotates else "hartley", first=True)),
         (_without, _diagonal(0.3) if _rotates else _hidden),
     ):
         _tags = ("ours", "default") if _label in _DEFAULTS else ("ours",)

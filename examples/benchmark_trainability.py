@@ -554,7 +554,6 @@ def smoke() -> list[Cell]:
     """One small cell of each task."""
     small = {"steps": 60, "batch": 32}
     return [
-        Cell("digits", "tanh", 20, "16", **small),
         Cell("digits", "bipolar_sigmoid", 20, "16", **small),
         Cell("digits", "tanh", 20, "16/4", **small),
         Cell("mnist", "tanh", 10, "16", **small),
@@ -582,7 +581,7 @@ def standard() -> list[Cell]:
         Cell("tabular", "tanh", 50, "32", steps=160),
         Cell("burgers", "tanh", 30, "16", steps=900, batch=128),
         Cell("rnn", "tanh", 64, "32"),
-        Cell("cnn", "tanh", 20, "8", steps=160, batch=32),
+        Cell("cnn", "tanh", 20, "16", steps=160, batch=32),
     ]
 
 
@@ -611,7 +610,6 @@ SMOKE_METHODS = (
     "orthogonal",
     "gaussian, edge of chaos",
     "lsuv",
-    "glorot + batchnorm",
     "glorot + residual",
     "diagonal .3, rotated first",
     "hartley",

@@ -35,19 +35,16 @@ def cell(benchmark, task="digits", activation="tanh", depth=4, width="8", **opti
 @pytest.mark.parametrize(
     ("method", "setting"),
     [
-        ("hartley", {}),
         ("gaussian, edge of chaos", {"width": "8/4", "optimizer": "sgd"}),
-        ("glorot + batchnorm", {}),
-        ("glorot + layernorm", {"samples": 30}),
-        ("glorot + residual", {"width": "8/4", "depth": 6}),
+        ("glorot + batchnorm", {"samples": 30}),
         ("diagonal .3", {"task": "burgers", "depth": 3}),
         ("diagonal .3", {"task": "rnn", "depth": 9}),
     ],
 )
 def test_fast_path_equals_keras_training(benchmark, method, setting):
-    group = benchmark.Group(cell(benchmark, **setting), method, (1e-3, 3e-3), (0, 1))
+    group = benchmark.Group(cell(benchmark, **setting), method, (1e-3, 3e-3), (1,))
     fast, plain = benchmark.train(group, plain=False), benchmark.train(group, plain=True)
-    assert len({row["loss"] for row in fast}) == 4  # each rate and seed is a run of its own
+    assert len({row["loss"] for row in fast}) == 2  # a rate of its own each
     for a, b in zip(fast, plain, strict=True):
         assert a["key"] == b["key"]
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
@@ -83,8 +80,9 @@ def test_every_method_initializes_every_structure(benchmark, methods):
         repeats = [a for a, b in zip(kernels[1:3], kernels[3:5], strict=True) if (a == b).all()]
         assert bool(repeats) == (name == "identity"), name  # no two layers share a draw
         first_kernels.add(kernels[0].tobytes())
-    # The four of Glorot's share theirs, and diagonal ones what a rotation comes before.
-    assert len(first_kernels) >= len(methods.METHODS) - 8
+    # Equal are those of the four Glorots, of the five with Hartley's rotation first, and of
+    # the three whose identity has the noise of .3.
+    assert len(first_kernels) == len(methods.METHODS) - 3 - 4 - 2
 
 
 def test_lsuv_gives_each_layer_unit_variance(benchmark, methods):

@@ -229,7 +229,7 @@ def _unit_variance(part: keras.Model, x: Any) -> Any:
     for layer in part.layers[1:]:
         for _ in range(10):
             y = layer(x)
-            variance = float(ops.var(y))
+            variance = float(np.var(ops.convert_to_numpy(y)))
             if not hasattr(layer, "kernel") or variance == 0 or abs(variance - 1) < 0.1:
                 break
             layer.kernel.assign(layer.kernel / math.sqrt(variance))

@@ -213,10 +213,11 @@ def _conditions() -> tuple[np.ndarray, np.ndarray]:
 
 def burgers_loss(forward: Forward, tx: Any) -> Any:
     """Mean squared residual at `tx`, plus those of the initial and boundary conditions."""
+    tx = ops.convert_to_tensor(tx)
     u, u_t, u_x, u_xx = derivatives(forward, tx[:, :1], tx[:, 1:])
     residual = u_t + u * u_x - VISCOSITY * u_xx
     where, values = _conditions()
-    miss = ops.square(forward(ops.convert_to_tensor(where)) - values)
+    miss = ops.square(forward(ops.convert_to_tensor(where)) - ops.convert_to_tensor(values))
     return ops.mean(ops.square(residual)) + ops.mean(miss[:32]) + ops.mean(miss[32:])
 
 

@@ -60,7 +60,7 @@ def test_training_learns_and_repeats(benchmark, task):
     same = ("key", "test", "validation", "loss", "curve")
     assert [row[name] for name in same] == [again[name] for name in same]
     if task == "burgers":
-        assert row["test"] < 0.9  # of the L2 norm of the solution
+        assert row["curve"][1] < 0.9 * row["curve"][0]  # the loss
     else:
         assert row["test"] > 2 * row["chance"]
     assert row["curve_steps"] == [20, 40]
@@ -69,7 +69,6 @@ def test_training_learns_and_repeats(benchmark, task):
 def test_every_method_initializes_every_structure(benchmark, methods):
     setting = cell(benchmark, activation="bipolar_sigmoid", depth=6, width="8/4")
     task = benchmark.load("digits", 6)
-    first_kernels = set()
     for name, method in methods.METHODS.items():
         net = benchmark.network(setting, method.structure, task)
         weights = benchmark.draw(net, method, setting, task, seed=1)
@@ -79,10 +78,9 @@ def test_every_method_initializes_every_structure(benchmark, methods):
         assert all(np.isfinite(k).all() and k.any() for k in kernels), name
         repeats = [a for a, b in zip(kernels[1:3], kernels[3:5], strict=True) if (a == b).all()]
         assert bool(repeats) == (name == "identity"), name  # no two layers share a draw
-        first_kernels.add(kernels[0].tobytes())
-    # Equal are those of the four Glorots, of the five with Hartley's rotation first, and of
-    # the three whose identity has the noise of .3.
-    assert len(first_kernels) == len(methods.METHODS) - 3 - 4 - 2
+        again, other = (benchmark.draw(net, method, setting, task, seed) for seed in (1, 2))
+        np.testing.assert_array_equal(weights[1][0], again[1][0])
+        assert (weights[1][0] != other[1][0]).any() == (name != "identity"), name
 
 
 def test_lsuv_gives_each_layer_unit_variance(benchmark, methods):

@@ -289,7 +289,6 @@ def train_plain(cell: Cell, method: Method, task: Task, rate: float, seed: int) 
             model.optimizer.learning_rate.assign(rate * factors[step])
             x, y = (each[order[step]] for each in task.train)
             losses.append(float(model.train_on_batch(x, y)))
-            model.reset_metrics()  # or the loss would be a mean since the first step
         outcome.losses.append(float(np.mean(losses)))
         outcome.curve.append(model.score(task.validate, task.validation))
     outcome.test = model.score(task.score, task.test)

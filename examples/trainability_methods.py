@@ -1,0 +1,248 @@
+"""The competitors of `benchmark_trainability.py`: initializations as a user would configure them.
+
+Each is one entry of `METHODS`: the initializers of the first and of the hidden kernels, by
+what they may know (activation, depth), and the structure of the hidden layers. The output
+layer is Keras's default, and all biases are zero, where an entry does not say otherwise.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from scipy import integrate, optimize
+
+import keras_oddsig as ko
+
+KI = keras.initializers
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an initializer may know of the network, and its seeds."""
+
+    activation: ko.OddSigmoid
+    depth: int
+    seed: keras.random.SeedGenerator
+    recurrent: bool = False  # the hidden kernel is the same at each step
+    patches: bool = False  # the first kernel is a dense one on patches of an image
+
+
+Maker = Callable[[Setting], Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One competitor.
+
+    Attributes:
+        tags: What the report groups by: "standard" (Keras's own, unscaled), "gaussian",
+            "structure" (changes the network), "ours", "default" (ours, as recommended).
+        first, hidden: The initializers of the first kernel and of the others.
+        bias: The standard deviation of Gaussian biases, if any.
+        structure: "plain", "layernorm", "batchnorm" or "residual".
+        lsuv: Whether to scale each layer to unit variance on a batch, in turn.
+        without: Tasks that the method does not apply to.
+    """
+
+    tags: tuple[str, ...]
+    first: Maker
+    hidden: Maker
+    bias: Callable[[Setting], float] | None = None
+    structure: str = "plain"
+    lsuv: bool = False
+    without: tuple[str, ...] = ()
+
+
+# ----------------------------------------------------------------------------------
+# The competitors' own theory
+# ----------------------------------------------------------------------------------
+
+
+@functools.lru_cache
+def _edge(reference: Callable[[Any], Any], omega: float, depth: int) -> tuple[float, float]:
+    """`edge_of_chaos` of the function `f(omega x)`, whose slope at 0 is 1."""
+
+    def mean(function: Callable[[Any], Any]) -> float:  # E function(z), an even one
+        return (
+            2
+            * integrate.quad(
+                lambda z: function(z) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+                0,
+                10,
+                limit=200,
+            )[0]
+        )
+
+    def f(x: float) -> float:
+        return float(reference(omega * x))
+
+    def point(log_q: float) -> tuple[float, float, float]:
+        root = math.exp(log_q / 2)
+        h = 1e-3 * root
+        squared_slope = mean(lambda z: ((f(root * z + h) - f(root * z - h)) / (2 * h)) ** 2)
+        bend = mean(lambda z: ((f(root * z + h) - 2 * f(root * z) + f(root * z - h)) / h**2) ** 2)
+        w2 = 1 / squared_slope
+        b2 = root**2 - w2 * mean(lambda z: f(root * z) ** 2)
+        # 1 - c -> (1 - c) - c'' (1 - c)**2 / 2, from 1/2, `depth` times.
+        difference = 1 / (2 + w2 * root**2 * bend * depth / 2)
+        return w2, max(0.0, b2), 2 * root**2 / w2 * difference
+
+    best = optimize.minimize_scalar(
+        lambda log_q: -point(log_q)[2], bounds=(-9, 4), method="bounded", options={"xatol": 0.05}
+    )
+    w2, b2, _ = point(best.x)
+    return math.sqrt(w2), math.sqrt(b2)
+
+
+def edge_of_chaos(activation: ko.OddSigmoid, depth: int) -> tuple[float, float]:
+    """`(sigma_w, sigma_b)` on the edge of chaos at which inputs stay furthest apart.
+
+    With weights N(0, sigma_w**2 / fan-in) and biases N(0, sigma_b**2), mean-field theory has
+
+        q = sigma_w**2 E f(sqrt(q) z)**2 + sigma_b**2,    chi = sigma_w**2 E f'(sqrt(q) z)**2,
+
+    for the variance q of the pre-activations and the growth chi of small perturbations.
+    chi = 1 is a line with q as its parameter: `sigma_w**2 = 1 / E f'**2`, and sigma_b from
+    the first equation. On it two inputs of correlation c approach each other like
+    `1 - c -> (1 - c) - c'' (1 - c)**2 / 2`, `c'' = sigma_w**2 q E f''(sqrt(q) z)**2`. The best
+    point for a depth is that where their activations, of correlation 1/2 at first, are
+    furthest apart after it: where `2 (q / sigma_w**2) / (2 + c'' depth / 2)` is largest.
+
+    Reference: Poole et al., 2016 (arXiv 1606.05340), for the equations; Schoenholz et al.,
+    2017 (arXiv 1611.01232), for the line. The choice on it is this benchmark's.
+    """
+    # For A f(k x): in the critical unit u = x / omega every member has slope 1 at 0.
+    omega = activation.profile.critical_gain
+    w, b = _edge(activation.reference, omega, depth)
+    return omega * w, omega * b
+
+
+class Iclr2025(KI.Initializer):
+    """Identity plus noise of 0.085, whatever activation and depth; a dense kernel's, (m, n).
+
+    Reference: Lee, Choi, Kim, 2025 (arXiv 2410.02242). As in the code that the authors
+    published, the noise is divided by the square root of the number of outputs.
+    """
+
+    def __init__(self, seed: keras.random.SeedGenerator) -> None:
+        self.seed = seed
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        m, n = math.prod(shape[:-1]), shape[-1]
+        noise = 0.085 * math.sqrt(m / n)  # OddSigmoidInit divides by the root of m
+        return ko.OddSigmoidInit("tanh", noise_scale=noise, seed=self.seed)(shape, dtype)
+
+
+# ----------------------------------------------------------------------------------
+# The table
+# ----------------------------------------------------------------------------------
+
+
+def _everywhere(tags: str, make: Maker, **options: Any) -> Method:
+    return Method(tuple(tags.split()), make, make, **options)
+
+
+def _gaussian(std: Callable[[Setting], float]) -> Maker:
+    return lambda s: KI.VarianceScaling(std(s) ** 2, "fan_in", "untruncated_normal", seed=s.seed)
+
+
+def _omega(s: Setting) -> float:
+    return s.activation.profile.critical_gain
+
+
+def _glorot(s: Setting) -> Any:
+    return KI.GlorotNormal(seed=s.seed)
+
+
+def _diagonal(rate: float) -> Maker:
+    def make(s: Setting) -> Any:
+        scale = (ko.recurrent_noise_scale if s.recurrent else ko.noise_scale)(s.depth, rate)
+        return ko.OddSigmoidInit(s.activation, s.depth, noise_scale=scale, seed=s.seed)
+
+    return make
+
+
+def _surrogate(s: Setting) -> Any:
+    scale = ko.surrogate_noise_scale(s.depth, 0.3)
+    return ko.OddSigmoidInit(s.activation, s.depth, noise_scale=scale, seed=s.seed)
+
+
+def _rotation(kind: str, first: bool = False) -> Maker:
+    def make(s: Setting) -> Any:
+        # All pixels of a patch are inputs; a rotation on its centre would see one of them.
+        whole = {"input_axes": [0, 1, 2], "output_axes": [3]} if first and s.patches else {}
+        return ko.OddSigmoidOrthogonal(s.activation, s.depth, rotation=kind, seed=s.seed, **whole)
+
+    return make
+
+
+# Where a network has no layers to put them between (a recurrent one), or a derivative by one
+# sample's input would run through the whole batch (batch normalization in a PINN).
+_NO_LAYERS = ("rnn",)
+_OURS: dict[str, Maker] = {
+    "diagonal .1": _diagonal(0.1),
+    "diagonal .3": _diagonal(0.3),
+    "diagonal .4": _diagonal(0.4),
+    "surrogate": _surrogate,
+    "hartley": _rotation("hartley"),
+    "haar": _rotation("haar"),
+}
+_DEFAULTS = ("diagonal .3, rotated first", "hartley")
+
+METHODS: dict[str, Method] = {
+    "glorot normal": _everywhere("standard gaussian", _glorot),
+    "glorot uniform": _everywhere("standard", lambda s: KI.GlorotUniform(seed=s.seed)),
+    "he normal": _everywhere("standard gaussian", lambda s: KI.HeNormal(seed=s.seed)),
+    "lecun normal": _everywhere("standard gaussian", lambda s: KI.LecunNormal(seed=s.seed)),
+    "orthogonal": _everywhere("standard", lambda s: KI.Orthogonal(seed=s.seed)),
+    "orthogonal, critical": _everywhere(
+        "tuned", lambda s: KI.Orthogonal(gain=_omega(s), seed=s.seed)
+    ),
+    "gaussian, critical": _everywhere("tuned gaussian", _gaussian(_omega)),
+    "gaussian, edge of chaos": _everywhere(
+        "tuned gaussian",
+        _gaussian(lambda s: edge_of_chaos(s.activation, s.depth)[0]),
+        bias=lambda s: edge_of_chaos(s.activation, s.depth)[1],
+    ),
+    "identity": _everywhere("tuned", lambda s: KI.Identity(), without=("cnn",)),
+    "fixed .085": _everywhere("tuned", lambda s: Iclr2025(s.seed)),
+    "lsuv": _everywhere(
+        "tuned", lambda s: KI.Orthogonal(seed=s.seed), lsuv=True, without=_NO_LAYERS
+    ),
+    "glorot + layernorm": _everywhere(
+        "structure", _glorot, structure="layernorm", without=_NO_LAYERS
+    ),
+    "glorot + batchnorm": _everywhere(
+        "structure", _glorot, structure="batchnorm", without=(*_NO_LAYERS, "burgers")
+    ),
+    "glorot + residual": _everywhere(
+        "structure", _glorot, structure="residual", without=_NO_LAYERS
+    ),
+}
+for _name, _hidden in _OURS.items():
+    # A rotation in the first layer and without: the identity pattern, whichever follows.
+    _rotates = _name in ("hartley", "haar")
+    _with = _name if _rotates else f"{_name}, rotated first"
+    _without = f"{_name}, identity first" if _rotates else _name
+    for _label, _first in (
+        (_with, _rotation(_name if _rotates else "hartley", first=True)),
+        (_without, _diagonal(0.3) if _rotates else _hidden),
+    ):
+        _tags = ("ours", "default") if _label in _DEFAULTS else ("ours",)
+        METHODS[_label] = Method(_tags, _first, _hidden)
+
+ACTIVATIONS: dict[str, Callable[[], ko.OddSigmoid]] = {
+    "tanh": ko.Tanh,
+    "erf": ko.Erf,
+    "arctan": ko.Arctan,
+    "softsign": ko.Softsign,
+    "bipolar_sigmoid": ko.BipolarSigmoid,
+    "algebraic3": lambda: ko.Algebraic(3),
+    "2tanh(x/2)": lambda: ko.Tanh(amplitude=2, rate=0.5),
+    "tanh(2x)": lambda: ko.Tanh(rate=2),
+}

@@ -1,0 +1,224 @@
+"""The report's scores, on rows whose answers are known."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def report(load_example):
+    return load_example("make_benchmark_report")
+
+
+TAGS = {
+    "hartley": ["ours", "default"],
+    "haar": ["ours"],
+    "glorot normal": ["standard", "gaussian"],
+    "lsuv": ["tuned"],
+    "fixed .085": ["tuned"],
+    "glorot + layernorm": ["structure"],
+}
+SEEDS = range(5)
+
+
+def row(method, seed, test, rate=1e-3, **options):
+    """A run; its curve comes to `test` in three equal strides."""
+    made = {
+        "task": "digits",
+        "activation": "erf",
+        "slope": 1.128,
+        "depth": 100,
+        "width": "32",
+        "optimizer": "adam",
+        "samples": 0,
+        "steps": 60,
+        "batch": 64,
+        "method": method,
+        "tags": TAGS[method],
+        "learning_rate": rate,
+        "seed": seed,
+        "metric": "accuracy",
+        "chance": 0.1,
+        "test": test,
+        "validation": test,
+        "loss": 1.0,
+        "curve_steps": [20, 40, 60],
+        "curve": [test / 3, 2 * test / 3, test] if test is not None else [None] * 3,
+        "seconds_per_step": 0.002 if "structure" in TAGS[method] else 0.001,
+        **options,
+    }
+    return {"key": json.dumps([made[k] for k in sorted(made) if k != "tags"]), **made}
+
+
+def cell(report, **tests):
+    """The scores of one cell from the test scores of each method, by seed."""
+    rows = [
+        row(method.replace("_", " "), seed, test)
+        for method, values in tests.items()
+        for seed, test in zip(SEEDS, values, strict=True)
+    ]
+    (found,) = report.cells_of(rows)
+    return found
+
+
+def test_learning_rate_is_chosen_on_the_validation_set(report):
+    rows = [row("lsuv", s, 0.9, 1e-3, validation=0.5) for s in SEEDS]
+    rows += [row("lsuv", s, 0.8, 1e-2, validation=0.6) for s in SEEDS]
+    rows += [row("lsuv", s, 0.77, 1e-1, validation=0.1) for s in SEEDS]
+    rows += [row("lsuv", s, 0.1, 1.0, validation=0.1) for s in SEEDS]
+    score = report.cells_of(rows)[0].scores["lsuv"]
+    assert score.rate == 1e-2
+    assert score.mean == pytest.approx(0.8)
+    # .9 and .77 are within .05 of .8 or above it, .1 is not; and .1 is chance.
+    assert score.sensitivity == 0.75
+    assert score.failed == 0.25
+
+
+def test_a_diverged_run_has_learned_nothing(report):
+    rows = [row("lsuv", s, None if s == 0 else 0.9, loss=None if s == 0 else 1.0) for s in SEEDS]
+    score = report.cells_of(rows)[0].scores["lsuv"]
+    assert score.test[0] == 0.1
+    assert score.failed == 0.2
+    assert math.isinf(score.loss[0])
+    # The rate at which nothing diverged is chosen, though it is worse elsewhere.
+    rows = [row("fixed .085", s, 0.3, 1e-2, loss=2.0) for s in SEEDS] + [
+        row("fixed .085", s, None if s else 0.9, validation=None if s else 0.9) for s in SEEDS
+    ]
+    assert report.cells_of(rows)[0].scores["fixed .085"].rate == 1e-2
+
+
+def test_steps_to_the_mark_of_the_best(report):
+    scores = cell(report, hartley=[0.9] * 5, lsuv=[0.82] * 5, glorot_normal=[0.8] * 5).scores
+    assert scores["hartley"].steps == 60
+    assert scores["lsuv"].steps == 60  # .82 is above .9 * .9
+    assert math.isinf(scores["glorot normal"].steps)
+    curves = {"curve": [0.85, 0.86, 0.9]}
+    rows = [row("hartley", s, 0.9, **(curves if s < 3 else {})) for s in SEEDS]
+    assert report.cells_of(rows)[0].scores["hartley"].steps == 20  # the median
+
+
+def test_interval_is_that_of_the_mean(report):
+    values = np.random.default_rng(0).normal(0.5, 0.1, 400)
+    low, high = report.interval(values)
+    assert (low, high) == pytest.approx(
+        (values.mean() - 0.0098, values.mean() + 0.0098), abs=0.001
+    )  # 1.96 * .1 / sqrt(400)
+    assert report.interval(values) == (low, high)
+    assert report.interval(np.array([0.3])) == (0.3, 0.3)
+    assert report.interval(np.array([0.3, 0.3])) == (0.3, 0.3)
+
+
+def test_comparison_is_paired(report):
+    # The seeds differ far more than the methods, whose order is the same for each.
+    noise = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+    found = cell(report, hartley=noise - 0.02, lsuv=noise)
+    mean, low, high = found.advantage(found.scores["hartley"], found.scores["lsuv"])
+    assert mean == pytest.approx(-0.02)
+    assert low <= mean <= high < 0
+    assert [c.name for c, _, _ in report.lost([found])] == ["digits, erf, 100 x 32, adam"]
+    assert report.not_worse([found]).holds is False
+    better = cell(report, hartley=noise + 0.02, lsuv=noise)
+    assert report.lost([better]) == []
+    assert report.not_worse([better]).holds is True
+    assert "1 cells; significantly better in 1" in report.not_worse([better]).numbers
+
+
+def test_smaller_errors_are_better_where_errors_are_measured(report):
+    options = {"metric": "l2_error", "chance": 1.0, "task": "burgers", "depth": 30, "width": "16"}
+
+    def claim(ours, glorot, fixed):
+        rows = [
+            row(method, s, loss, loss=loss, validation=loss, **options)
+            for method, loss in (
+                ("hartley", ours), ("glorot normal", glorot), ("fixed .085", fixed)
+            )
+            for s in SEEDS
+        ]  # fmt: skip
+        cells = report.cells_of(rows)
+        return cells[0], report.burgers(cells)
+
+    found, held = claim(0.01, 0.2, 0.05)
+    assert held.holds is True
+    assert "hartley 0.01, Glorot 0.2, fixed .085 0.05" in held.numbers
+    assert found.advantage(found.scores["hartley"], found.scores["fixed .085"])[0] > 0
+    assert claim(0.03, 0.2, 0.05)[1].holds is False  # more than a tenth
+    assert claim(0.01, 0.2, 0.005)[1].holds is False
+
+
+def test_slopes_count_cells_that_train(report):
+    found = cell(report, hartley=[0.9] * 5, haar=[0.4] * 5, glorot_normal=[0.1] * 5)
+    assert found.trains(found.scores["hartley"])
+    assert not found.trains(found.scores["haar"])  # .3 of .8 above chance
+    assert report.slopes([found]).holds is True
+    both = cell(report, hartley=[0.9] * 5, glorot_normal=[0.6] * 5)
+    assert report.slopes([both]).holds is False
+    assert report.slopes([found, both]).holds is True
+    assert "of the standard ones, glorot normal in 50%" in report.slopes([found, both]).numbers
+
+
+def test_speed_and_normalization(report):
+    early = {"curve": [0.9, 0.9, 0.9]}
+    rows = [row("hartley", s, 0.9, **early) for s in SEEDS]
+    rows += [row("glorot normal", s, 0.88) for s in SEEDS]
+    rows += [row("glorot + layernorm", s, 0.905) for s in SEEDS]
+    cells = report.cells_of(rows)
+    assert report.half_the_steps(cells).holds is True  # 20 against 60
+    assert report.as_good_as_normalized(cells).holds is True
+    rows += [row("glorot + layernorm", s, 0.95, 1e-2) for s in SEEDS]
+    assert report.as_good_as_normalized(report.cells_of(rows)).holds is False
+    slow = [{**r, "curve": [0, 0.9, 0.9]} if r["method"] == "hartley" else r for r in rows]
+    assert report.half_the_steps(report.cells_of(slow)).holds is False  # 40 against 60
+
+
+def test_few_samples_beat_every_competitor_by_the_test_set(report):
+    options = {"samples": 100, "depth": 50}
+    rows = [row("hartley", s, 0.6, **options) for s in SEEDS]
+    rows += [row("lsuv", s, 0.7, validation=0.1, **options) for s in SEEDS]
+    rows += [row("glorot normal", s, 0.2, **options) for s in SEEDS]
+    assert report.few_samples(report.cells_of(rows)).holds is False
+    fewer = report.cells_of([r for r in rows if r["method"] != "lsuv"])
+    assert report.few_samples(fewer).holds is True
+
+
+def test_what_was_not_run_is_not_claimed(report):
+    found = cell(report, lsuv=[0.5] * 5)
+    assert [claim.holds for claim in report.claims_of([found])] == [None] * 6
+
+
+def test_page_says_what_the_rows_say(report, tmp_path, capsys):
+    path, page = tmp_path / "runs.jsonl", tmp_path / "docs" / "page.md"
+    rows = [row(method, s, 0.5 + 0.01 * s) for method in TAGS for s in SEEDS]
+    about = {
+        "environment": "ab",
+        "backend": "jax",
+        "cpu": "a processor",
+        "cores": 2,
+        "jobs": 2,
+        "python": "3.12",
+        "versions": {"keras": "3.15"},
+        "date": "2026-01-01",
+    }
+    lines = [json.dumps(each) for each in (about, *rows, rows[0])]
+    path.write_text("\n".join(lines) + "\n" + lines[1][:30])
+    report.main([str(path), "--output", str(page)])
+    text = page.read_text()
+    assert "a processor, 2 cores" in text
+    assert "### digits, erf, 100 x 32, adam" in text
+    assert "| lsuv | 0.520 [" in text
+    assert text.count("**not measured**") == 2
+    for name in ("page_cells.png", "page_training.png"):
+        assert f"({name})" in text
+        assert (page.parent / name).stat().st_size > 5_000
+    assert "does not hold" in capsys.readouterr().out
+
+
+def test_bad_files_end_with_one_line(report, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        report.main([str(tmp_path / "none.jsonl")])
+    assert "no such file" in capsys.readouterr().err
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{]\n{}\n")
+    with pytest.raises(SystemExit, match="line 1 is not JSON"):
+        report.main([str(broken)])

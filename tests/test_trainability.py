@@ -1,0 +1,256 @@
+"""The trainability benchmark, small: networks, tasks, both ways of training, resuming."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+JAX = keras.backend.backend() == "jax"
+
+
+@pytest.fixture(scope="module")
+def benchmark(load_example):
+    return load_example("benchmark_trainability")
+
+
+@pytest.fixture(scope="module")
+def methods(load_example):
+    return load_example("trainability_methods")
+
+
+@pytest.fixture(scope="module")
+def tasks(load_example):
+    return load_example("trainability_tasks")
+
+
+def cell(benchmark, task="digits", activation="tanh", depth=4, width="8", **options):
+    options = {"steps": 20, "batch": 16, **options}
+    return benchmark.Cell(task, activation, depth, width, **options)
+
+
+@pytest.mark.skipif(not JAX, reason="the fast path is JAX's")
+@pytest.mark.parametrize(
+    ("method", "setting"),
+    [
+        ("gaussian, edge of chaos", {"width": "8/4", "optimizer": "sgd"}),
+        ("glorot + batchnorm", {"samples": 30}),
+        ("diagonal .3", {"task": "burgers", "depth": 3}),
+        ("diagonal .3", {"task": "rnn", "depth": 9}),
+    ],
+)
+def test_fast_path_equals_keras_training(benchmark, method, setting):
+    group = benchmark.Group(cell(benchmark, **setting), method, (1e-3, 3e-3), (1,))
+    fast, plain = benchmark.train(group, plain=False), benchmark.train(group, plain=True)
+    assert len({row["loss"] for row in fast}) == 2  # a rate of its own each
+    for a, b in zip(fast, plain, strict=True):
+        assert a["key"] == b["key"]
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+        assert a["curve"] == pytest.approx(b["curve"], abs=0.004)  # a sample of 287
+        assert a["test"] == pytest.approx(b["test"], abs=0.003)
+
+
+@pytest.mark.parametrize("task", ["digits", "burgers", "rnn"])
+def test_training_learns_and_repeats(benchmark, task):
+    setting = {"steps": 40} | ({"depth": 9, "width": "16"} if task == "rnn" else {})
+    group = benchmark.Group(cell(benchmark, task, **setting), "hartley", (1e-2,), (3,))
+    (row,), (again,) = benchmark.train(group, plain=True), benchmark.train(group, plain=True)
+    same = ("key", "test", "validation", "loss", "curve")
+    assert [row[name] for name in same] == [again[name] for name in same]
+    if task == "burgers":
+        assert row["curve"][1] < row["curve"][0]  # the loss
+    else:
+        assert row["test"] > 2 * row["chance"]
+    assert row["curve_steps"] == [20, 40]
+
+
+def test_every_method_initializes_every_structure(benchmark, methods):
+    setting = cell(benchmark, activation="bipolar_sigmoid", depth=6, width="8/4")
+    task = benchmark.load("digits", 6)
+    for name, method in methods.METHODS.items():
+        net = benchmark.network(setting, method.structure, task)
+        weights = benchmark.draw(net, method, setting, task, seed=1)
+        shapes = [w.shape for part in weights for w in part if w.ndim == 2]
+        assert shapes == [(64, 8), *[(8, 4), (4, 8)] * 2, (8, 4), (4, 10)], name
+        kernels = [w for part in weights for w in part if w.ndim == 2]
+        assert all(np.isfinite(k).all() and k.any() for k in kernels), name
+        repeats = [a for a, b in zip(kernels[1:3], kernels[3:5], strict=True) if (a == b).all()]
+        assert bool(repeats) == (name == "identity"), name  # no two layers share a draw
+        again, other = (benchmark.draw(net, method, setting, task, seed) for seed in (1, 2))
+        np.testing.assert_array_equal(weights[1][0], again[1][0])
+        assert (weights[1][0] != other[1][0]).any() == (name != "identity"), name
+
+
+def test_lsuv_gives_each_layer_unit_variance(benchmark, methods):
+    setting = cell(benchmark, activation="bipolar_sigmoid", depth=5)
+    task, method = benchmark.load("digits", 5), methods.METHODS["lsuv"]
+    net = benchmark.network(setting, "plain", task)
+    x = task.train[0][:256]
+    for kernel, bias in benchmark.draw(net, method, setting, task, seed=0):
+        z = x @ kernel + bias
+        assert abs(np.var(z) - 1) < 0.1
+        x = np.tanh(z / 2)
+
+
+@pytest.mark.parametrize("name", ["tanh", "softsign", "tanh(2x)"])
+def test_edge_of_chaos_is_critical_and_keeps_its_variance(methods, name):
+    activation = methods.ACTIVATIONS[name]()
+    w, b = methods.edge_of_chaos(activation, 100)
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal(2_000_000)
+    q = 1.0
+    for _ in range(60):  # the variance settles by itself
+        q = w**2 * np.mean(activation.reference(np.sqrt(q) * z[:20_000]) ** 2) + b**2
+    u, h = np.sqrt(q) * z, 1e-4
+    slope = (activation.reference(u + h) - activation.reference(u - h)) / (2 * h)
+    assert w**2 * np.mean(slope**2) == pytest.approx(1, abs=0.02)
+    assert 0 < b < w
+
+
+def test_edge_of_chaos_is_that_of_the_unscaled_function(methods):
+    w, b = methods.edge_of_chaos(methods.ACTIVATIONS["tanh"](), 50)
+    w2, b2 = methods.edge_of_chaos(methods.ACTIVATIONS["tanh(2x)"](), 50)
+    assert (w2, b2) == pytest.approx((w / 2, b / 2), rel=1e-3)
+
+
+def test_burgers_solution_solves_the_equation(tasks):
+    t, x = np.meshgrid(np.linspace(0.05, 0.95, 7), np.linspace(-0.9, 0.9, 20))  # off the shock
+    nu, h = tasks.VISCOSITY, 1e-4
+
+    def u(dt=0.0, dx=0.0):
+        return tasks.burgers_solution(t + dt, x + dx)
+
+    u_t = (u(dt=h) - u(dt=-h)) / (2 * h)
+    u_x = (u(dx=h) - u(dx=-h)) / (2 * h)
+    u_xx = (u(dx=h) - 2 * u() + u(dx=-h)) / h**2
+    assert np.abs(u_t + u() * u_x - nu * u_xx).max() < 1e-3 * np.abs(u_t).max()
+    assert tasks.burgers_solution(0.0, 0.3) == pytest.approx(-np.sin(0.3 * np.pi))
+    assert tasks.burgers_solution(0.7, 1.0) == pytest.approx(0, abs=1e-12)
+
+
+def test_derivatives_of_a_known_function(tasks):
+    t, x = (ops.convert_to_tensor(np.array([[0.3], [0.8]], "float32")) for _ in range(2))
+
+    def u(tx):
+        return ops.sin(2 * tx[:, :1]) * tx[:, 1:] ** 3
+
+    found = [ops.convert_to_numpy(ops.stop_gradient(each)) for each in tasks.derivatives(u, t, x)]
+    p = np.array([[0.3], [0.8]])
+    sin, cos = np.sin(2 * p), np.cos(2 * p)
+    for value, expected in zip(
+        found, [sin * p**3, 2 * cos * p**3, 3 * sin * p**2, 6 * sin * p], strict=True
+    ):
+        np.testing.assert_allclose(value, expected, rtol=1e-4)
+
+
+def test_a_network_of_nan_is_never_right(tasks):
+    logits = ops.convert_to_tensor(np.array([[np.nan, np.nan], [1, 0]], "float32"))
+    y = ops.convert_to_tensor(np.array([0, 0], "int32"))
+    assert float(tasks.accuracy(y, logits)) == 0.5
+
+
+def test_batches_come_from_the_chosen_samples_and_the_seed(benchmark):
+    setting = cell(benchmark, samples=100, steps=40)
+    task = benchmark.load("digits", 4)
+    order = benchmark.batches(setting, task, seed=1)
+    assert order.shape == (40, 16)
+    assert len(np.unique(order)) == 100
+    np.testing.assert_array_equal(order, benchmark.batches(setting, task, seed=1))
+    assert (order != benchmark.batches(setting, task, seed=2)).any()
+
+
+SMALL = [
+    *("--smoke", "--tasks", "digits", "--widths", "16/4", "--jobs", "1", "--steps", "20"),
+    *("--seeds", "1", "--methods", "hartley;orthogonal"),
+]
+
+
+def test_a_run_goes_on_where_it_stopped(benchmark, monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "smoke", lambda: [cell(benchmark, width="16/4")])
+    monkeypatch.setitem(benchmark.GRIDS, "smoke", benchmark.smoke)
+    path = tmp_path / "new" / "results.jsonl"
+    assert benchmark.main([*SMALL, "--results", str(path)]) == path
+    whole = path.read_text()
+    lines = whole.splitlines()
+    assert len(lines) == 1 + 2 * 2  # the environment, two methods by two rates
+    about = json.loads(lines[0])
+    assert about["versions"]["keras"] == keras.__version__
+    assert json.loads(lines[1])["environment"] == about["environment"]
+
+    trained = []
+    train = benchmark.train
+    monkeypatch.setattr(
+        benchmark, "train", lambda group, plain: trained.append(group) or train(group, plain)
+    )
+    path.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:40])  # stopped in the last line
+    benchmark.main([*SMALL, "--results", str(path)])
+    assert [group.method for group in trained] == [json.loads(lines[-1])["method"]]
+
+    def numbers(text):
+        rows = (json.loads(line) for line in text.splitlines())
+        return sorted((r["key"], r["test"], r["loss"]) for r in rows if "key" in r)
+
+    assert numbers(path.read_text()) == numbers(whole)
+    benchmark.main([*SMALL, "--results", str(path)])
+    assert len(trained) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--smoke", "--methods", "xavier"], "Received: xavier"),
+        (["--smoke", "--tasks", "cifar"], "Received: cifar"),
+        (["--smoke", "--activations", "relu"], "Received: relu"),
+        (["--smoke", "--depths", "deep"], "Received: deep"),
+        (["--smoke", "--seeds", "0"], "Received: 0"),
+        (["--smoke", "--depths", "7"], "no cell of --smoke passes"),
+        ([], "one of the arguments --smoke --standard --full is required"),
+    ],
+)
+def test_bad_arguments_end_with_one_line(benchmark, capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main(arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_file_that_holds_no_results_is_refused(benchmark, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("nothing of the kind\n")
+    with pytest.raises(SystemExit, match="line 1 is not JSON"):
+        benchmark.main([*SMALL, "--results", str(path)])
+    assert path.read_text() == "nothing of the kind\n"
+
+
+def test_standard_holds_what_the_claims_rest_on(benchmark, methods):
+    groups = benchmark.arguments(["--standard"]).groups
+    found = {
+        (g.cell.activation, g.cell.depth, g.cell.width, g.cell.optimizer, g.cell.samples, g.method)
+        for g in groups
+        if g.cell.task == "digits"
+    }
+    for method in methods.METHODS:
+        for activation in ("tanh", "erf", "softsign", "bipolar_sigmoid"):
+            for depth in (50, 100):
+                assert (activation, depth, "32", "adam", 0, method) in found
+        for activation in ("tanh", "bipolar_sigmoid"):
+            assert (activation, 300, "32", "adam", 0, method) in found
+            assert (activation, 50, "16/4", "adam", 0, method) in found
+            assert (activation, 50, "32", "sgd", 0, method) in found
+            assert (activation, 50, "32", "adam", 100, method) in found
+    assert {g.cell.task for g in groups} == set(benchmark.TASKS)
+    assert all(len(g.rates) == 4 and len(g.seeds) == 5 for g in groups)
+    assert all(g.cell.steps % benchmark.EVERY == 0 for g in groups)
+    keys = [group.key(*run) for group in groups for run in group.runs]
+    assert len(set(keys)) == len(keys)
+
+
+def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):
+    groups = benchmark.arguments(["--standard"]).groups
+    chunks = benchmark.chunks_of(groups)
+    assert sorted(map(repr, (g for chunk in chunks for g in chunk))) == sorted(map(repr, groups))
+    for chunk in chunks:
+        cells = {dataclasses.replace(group.cell, samples=0) for group in chunk}
+        assert len(cells) == len({methods.METHODS[g.method].structure for g in chunk}) == 1

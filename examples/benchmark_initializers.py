@@ -224,8 +224,8 @@ def forward_and_backward(activation: Callable[[Any], Any]) -> Callable[[Any], An
         case _:
             import torch
 
-            # Otherwise the layers, whose `__call__` is one, would run eagerly after the eighth.
-            torch._dynamo.config.recompile_limit = len(ACTIVATIONS) + 1
+            # The layers share one `__call__`: after eight of its versions they would run eagerly.
+            torch._dynamo.config.recompile_limit = 256
             fused = torch.compile(activation)
 
             def step_torch(x: Any) -> Any:
@@ -268,10 +268,10 @@ def benchmark_model(runs: int) -> dict[str, float]:
 
 def print_tables(console: Console, report: dict[str, Any]) -> None:
     title = f"{BACKEND} on {report['device']}"
-    table = Table(title=f"Kernels: time of RandomNormal = 1 ({title})")
-    table.add_column("shape")
+    table = Table(title=f"Kernels: time of RandomNormal = 1 ({title})", padding=0)
+    table.add_column("shape", no_wrap=True)
     table.add_column("mode")
-    table.add_column("RandomNormal", justify="right")
+    table.add_column("Random\nNormal", justify="right")
     for name in list(INITIALIZERS)[1:]:
         table.add_column(name.replace("OddSigmoid", "OddSigmoid\n"), justify="right")
     for row in report["kernels"]:

@@ -103,8 +103,8 @@ def add_at(tensor: Any, entries: Any, value: float) -> Any:
             return tensor.index_put_(tuple(index), tensor.new_tensor(value), accumulate=True)
 
 
-def sum_table(vector: Any, rows: int, columns: int) -> Any:
-    """The matrix of `vector[(i + j) mod N]`, of that shape, neither side above N.
+def sum_table(vector: Any, rows: int, columns: int, start: int = 0) -> Any:
+    """The matrix of `vector[(start + i + j) mod N]`, neither side above N, `0 <= start < N`.
 
     On PyTorch a view, no copy.
     """
@@ -112,15 +112,15 @@ def sum_table(vector: Any, rows: int, columns: int) -> Any:
     match _BACKEND:
         case "jax":
             # XLA makes each entry where it is used, and each device its own.
-            return vector[(ops.arange(rows)[:, None] + ops.arange(columns)) % size]
+            return vector[(ops.arange(rows)[:, None] + ops.arange(start, start + columns)) % size]
         case "torch":
-            return ops.tile(vector, (2,)).unfold(0, columns, 1)[:rows]
+            return vector.repeat(3)[start:].unfold(0, columns, 1)[:rows]
         case _ if rows > columns:  # the other way round, lest all N columns be made
-            return ops.transpose(sum_table(vector, columns, rows))
+            return ops.transpose(sum_table(vector, columns, rows, start))
         case _:
             # No index arithmetic: the vector repeated, in rows of N + 1, moves by one each row.
-            repeats = -(-rows * (size + 1) // size)
-            tiled = ops.tile(vector, (repeats,))[: rows * (size + 1)]
+            repeats = -(-(start + rows * (size + 1)) // size)
+            tiled = ops.tile(vector, (repeats,))[start : start + rows * (size + 1)]
             return ops.reshape(tiled, (rows, size + 1))[:, :columns]
 
 

@@ -518,11 +518,12 @@ def _hartley(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -
     for block in range(blocks):
         # One vector at a time: XLA's transform on the CPU fails on a sharded batch of them.
         s, r, t = signs[block, :m], signs[block, m : m + n], signs[block, m + n :]
-        real, imaginary = ops.fft((t, ops.zeros_like(t)))
+        real, imaginary = ops.fft(((scale / size) * t, ops.zeros_like(t)))
         # C is even, and C[(i - j) mod N] a table of sums from its last column to its first.
-        table = ops.flip(_backend.sum_table(ops.roll(real * (scale / size), n - 1), m, n), axis=1)
+        start = (1 - n) % size
+        table = ops.flip(_backend.sum_table(real, m, n, start), axis=1)
         # In place on PyTorch, where each new array would cost as much as a random draw.
-        table += _backend.sum_table(imaginary * (-scale / size), m, n)
+        table -= _backend.sum_table(imaginary, m, n)
         table *= s[:, None]
         table *= r
         rotations.append(table)

@@ -11,9 +11,7 @@ table and, with `--output`, writes the figures to a JSON file.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -22,7 +20,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from benchmark_initializers import BACKEND, device, version
+from benchmark_initializers import BACKEND, environment
 from rich.console import Console
 from rich.table import Table
 
@@ -93,13 +91,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             option = name.replace("_", "-")
             parser.error(f"--{option} must be at least 1. Received: {getattr(args, name)}")
 
-    packages = ["keras", "numpy", {"tensorflow": "tensorflow-cpu"}.get(BACKEND, BACKEND)]
     report = {
-        "backend": BACKEND,
-        "device": device(),
-        "date": datetime.date.today().isoformat(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        **environment(),
         **{k: v for k, v in vars(args).items() if k != "output"},
         **benchmark(args),
     }

@@ -308,13 +308,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     # The same seed many times, on purpose.
     warnings.filterwarnings("ignore", message=".*second kernel")
 
-    packages = ["keras", "numpy", {"tensorflow": "tensorflow-cpu"}.get(BACKEND, BACKEND)]
     report = {
-        "backend": BACKEND,
-        "device": device(),
-        "date": datetime.date.today().isoformat(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        **environment(),
         "runs": args.runs,
         "memory": benchmark_memory(),
         "kernels": benchmark_kernels(args.runs),
@@ -326,6 +321,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(report, indent=2) + "\n")
     return report
+
+
+def environment() -> dict[str, Any]:
+    """What a figure depends on: backend, device, day and versions."""
+    packages = ["keras", "numpy", {"tensorflow": "tensorflow-cpu"}.get(BACKEND, BACKEND)]
+    return {
+        "backend": BACKEND,
+        "device": device(),
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }
 
 
 def version(package: str) -> str:

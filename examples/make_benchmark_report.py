@@ -252,7 +252,8 @@ def claims_of(cells: list[CellScores]) -> list[Claim]:
     ]
 
 
-def _digits(cells: list[CellScores], low: int, high: float = math.inf) -> list[CellScores]:
+def _classified(cells: list[CellScores], low: int, high: float = math.inf) -> list[CellScores]:
+    """The cells that are scored by accuracy, of a depth from `low` to `high`."""
     return [c for c in cells if c.higher_is_better and low <= c.row["depth"] <= high]
 
 
@@ -261,7 +262,7 @@ def slopes(cells: list[CellScores]) -> Claim:
         "With slopes at 0 other than 1 and depths from 50 on, one of ours trains in at least "
         "95% of the cells, and no standard initializer in more than 50%."
     )
-    cells = [c for c in _digits(cells, 50) if abs(c.row["slope"] - 1) > 1e-6]
+    cells = [c for c in _classified(cells, 50) if abs(c.row["slope"] - 1) > 1e-6]
     shares: dict[str, dict[str, float]] = {"ours": {}, "standard": {}}
     for family, share in shares.items():
         for method in dict.fromkeys(m for c in cells for m in c.scores):
@@ -315,7 +316,7 @@ def half_the_steps(cells: list[CellScores]) -> Claim:
         "of the best Gaussian competitor."
     )
     found = []
-    for c in _digits(cells, 100):
+    for c in _classified(cells, 100):
         ours, gaussian = c.best("default"), c.best("gaussian")
         if ours and gaussian:
             found.append(
@@ -334,7 +335,7 @@ def as_good_as_normalized(cells: list[CellScores]) -> Claim:
         "Without normalization it comes within .01 of the best of LayerNorm, BatchNorm and "
         "residual at depth 50 to 100, at a lower time per step."
     )
-    found = [(c.best("default"), c.best("structure")) for c in _digits(cells, 50, 100)]
+    found = [(c.best("default"), c.best("structure")) for c in _classified(cells, 50, 100)]
     pairs = [(a, b) for a, b in found if a and b]
     if not pairs:
         return Claim(text, None, "")

@@ -119,8 +119,9 @@ def sum_table(vector: Any, rows: int, columns: int, start: int = 0) -> Any:
             return ops.transpose(sum_table(vector, columns, rows, start))
         case _:
             # No index arithmetic: the vector repeated, in rows of N + 1, moves by one each row.
-            repeats = -(-(start + rows * (size + 1)) // size)
-            tiled = ops.tile(vector, (repeats,))[start : start + rows * (size + 1)]
+            # The vector is rolled, for a slice of the table from `start` on would copy it all.
+            repeats = -(-rows * (size + 1) // size)
+            tiled = ops.tile(ops.roll(vector, -start), (repeats,))[: rows * (size + 1)]
             return ops.reshape(tiled, (rows, size + 1))[:, :columns]
 
 

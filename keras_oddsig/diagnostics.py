@@ -849,33 +849,25 @@ def _initializer_of(call: _Call) -> Any:
     initializer = getattr(layer, name, None)
     if activation is None or not isinstance(initializer, initializers._KernelInitializer):
         return None
-    theirs = initializer.activation
-    same = (
-        theirs.unit_reference == activation.unit_reference
-        and theirs.amplitude == activation.amplitude
-        and theirs.rate == activation.rate
-    )
+    same = _formula(initializer.activation) == _formula(activation)
     return initializer if same else None
 
 
-def _noise_scale(initializer: Any) -> float:
-    if initializer.noise_scale is not None:
-        return float(initializer.noise_scale)
-    return float(solver.noise_scale(initializer.depth, initializer.negative_rate))
+def _formula(activation: OddSigmoid) -> tuple[Any, ...]:
+    """Equal for activations that compute the same."""
+    return activation.unit_reference, activation.amplitude, activation.rate
 
 
 def _kind(initializer: Any) -> Any:
     """Equal for initializers whose layers make one chain."""
     if initializer is None:
         return None
-    activation = initializer.activation
     scale = (
-        _noise_scale(initializer)
+        initializer._noise_in_use
         if isinstance(initializer, initializers.OddSigmoidInit)
         else initializer.operating_point.gain
     )
-    unit = (activation.unit_reference, activation.amplitude, activation.rate)
-    return type(initializer), unit, scale
+    return type(initializer), _formula(initializer.activation), scale
 
 
 Prediction = tuple[float | None, float | None]
@@ -915,7 +907,7 @@ def _predictions(measured: Measured) -> list[Prediction]:
 def _spreads(initializer: Any, depth: int, input_std: float) -> list[float]:
     f = initializer.activation.reference
     if isinstance(initializer, initializers.OddSigmoidInit):
-        std = solver.propagate(f, depth, _noise_scale(initializer), input_std).std
+        std = solver.propagate(f, depth, initializer._noise_in_use, input_std).std
     else:
         std = solver._orthogonal_path(f, depth, initializer.operating_point.gain, input_std)
     return [float(s) for s in std]
@@ -926,15 +918,15 @@ def _rates(initializer: Any, depth: int, input_std: float) -> list[float | None]
     rates = [0.5] * depth
     if depth and isinstance(initializer, initializers.OddSigmoidInit):
         f = initializer.activation.reference
-        signal = solver.propagate(f, depth, _noise_scale(initializer), input_std)
+        signal = solver.propagate(f, depth, initializer._noise_in_use, input_std)
         rates = [float(rate) for rate in signal.negative_rate]
     return [0.0, *rates]
 
 
 def _state_spread(initializer: Any) -> float | None:
     if isinstance(initializer, initializers.OddSigmoidInit):
-        noise = _noise_scale(initializer)
-        return float(solver.recurrent_spread(initializer.activation.profile, noise))
+        profile = initializer.activation.profile
+        return float(solver.recurrent_spread(profile, initializer._noise_in_use))
     return float(initializer.operating_point.spread)
 
 
@@ -1279,15 +1271,15 @@ def signal_report(
     check_data("x", x)
     data = (x, y) if y is not None else x
     function = None
-    taken = list(batches(data))
-    labelled = taken[0][1] is not None
+    stream = batches(data)
+    first = next(stream)
     if loss is not None or y is not None:
-        if not labelled:
+        if first[1] is None:
             raise ValueError("`y` must be given with a loss. Received: y=None")
         function = _loss_function(model, loss)
     measure = measurement(model, layers, function)
-    measured = pooled([measure(*batch) for batch in taken])
-    return report_of(measured)
+    # Batch by batch: a data set may be larger than the memory.
+    return report_of(pooled([measure(*batch) for batch in itertools.chain([first], stream)]))
 
 
 def report_of(measured: Measured) -> SignalReport:

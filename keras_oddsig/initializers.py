@@ -329,11 +329,16 @@ class OddSigmoidInit(_KernelInitializer):
         self.noise = noise
         self.noise_scale = None if noise_scale is None else float(noise_scale)
 
+    @property
+    def _noise_in_use(self) -> float:
+        """`kappa / sqrt(L)`: as given, or the solver's for the negative rate."""
+        if self.noise_scale is not None:
+            return self.noise_scale
+        return _noise_scale(self.depth, self.negative_rate)
+
     def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
-        relative = self.noise_scale
-        if relative is None:
-            relative = _noise_scale(self.depth, self.negative_rate)
-        return _noisy_identity, self.noise, self.activation.profile.critical_gain, relative
+        omega = self.activation.profile.critical_gain
+        return _noisy_identity, self.noise, omega, self._noise_in_use
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -535,7 +540,9 @@ def _hartley(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -
 # ----------------------------------------------------------------------------------
 
 
-_noise_scale: Final = functools.lru_cache(maxsize=1024)(solver.noise_scale)
+@functools.lru_cache(maxsize=1024)
+def _noise_scale(depth: int, negative_rate: float) -> float:
+    return float(solver.noise_scale(depth, negative_rate))
 
 
 @functools.lru_cache(maxsize=1024)

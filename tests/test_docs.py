@@ -29,7 +29,7 @@ def test_readme_has_blocks_and_they_save_a_model():
 def test_docstring_examples_print_what_they_say(module):
     import keras
 
-    module = importlib.import_module(f"keras_oddsig.{module}")
-    results = doctest.testmod(module, extraglobs={"keras": keras})
-    assert results.attempted > 0
+    source = importlib.import_module(f"keras_oddsig.{module}")
+    results = doctest.testmod(source, extraglobs={"keras": keras})
+    assert results.attempted > 5 or module == "initializers"
     assert results.failed == 0

@@ -578,7 +578,7 @@ def standard() -> list[Cell]:
         *(Cell("digits", activation, 50, "32", samples=100) for activation in two),
         Cell("mnist", "tanh", 50, "32"),
         Cell("tabular", "tanh", 50, "32", steps=160),
-        Cell("burgers", "tanh", 30, "16", steps=1500, batch=128),
+        Cell("burgers", "tanh", 30, "16", steps=2500, batch=128),
         Cell("rnn", "tanh", 64, "32"),
         Cell("cnn", "tanh", 20, "16", steps=160, batch=32),
     ]

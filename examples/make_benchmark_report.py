@@ -1,14 +1,17 @@
 """Scores the runs of `benchmark_trainability.py` and writes the page about them.
 
     python examples/make_benchmark_report.py standard.jsonl
-    python examples/make_benchmark_report.py one.jsonl another.jsonl --output docs/benchmarks.md
+    python examples/make_benchmark_report.py one.jsonl another.jsonl.gz --reading what-it-says.md
 
-Nothing here trains or imports a backend: the scores are functions of the rows.
+Nothing here trains or imports a backend: the scores are functions of the rows. `--reading`
+is a file of text, written by hand, that the page takes in: what the numbers mean.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import gzip
 import itertools
 import json
 import math
@@ -28,6 +31,7 @@ FAMILIES = {
     "tuned": ("#E69F00", "^"),
     "structure": ("#CC79A7", "D"),
 }
+PLAIN = ("standard", "tuned")  # competitors without normalization or skip connections
 Row = dict[str, Any]
 
 
@@ -135,7 +139,9 @@ def read(paths: Iterable[Path]) -> tuple[list[Row], list[Row]]:
     rows: dict[str, Row] = {}
     environments: dict[str, Row] = {}
     for path in paths:
-        lines = path.read_text().splitlines(keepends=True)
+        whole = path.read_bytes()
+        text = (gzip.decompress(whole) if path.suffix == ".gz" else whole).decode()
+        lines = text.splitlines(keepends=True)
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
@@ -160,7 +166,18 @@ def cells_of(rows: list[Row]) -> list[CellScores]:
         methods = dict.fromkeys(row["method"] for row in of_cell)
         scores = {m: _score([row for row in of_cell if row["method"] == m]) for m in methods}
         cells.append(CellScores(of_cell[0], _with_steps(of_cell[0], scores)))
-    return cells
+    return sorted(cells, key=_order)
+
+
+def _order(cell: CellScores) -> tuple[Any, ...]:
+    """Digits first, as the file has its rows in the order in which they were finished."""
+    row = cell.row
+    return (
+        row["task"] != "digits",
+        row["metric"] != "accuracy",
+        *(row[name] for name in ("task", "optimizer", "samples", "width", "depth", "activation")),
+        row["steps"],
+    )
 
 
 def _score(rows: list[Row]) -> Score:
@@ -221,7 +238,7 @@ def _with_steps(row: Row, scores: dict[str, Score]) -> dict[str, Score]:
         return float(row["curve_steps"][reached[0]]) if len(reached) else math.inf
 
     return {
-        name: Score(**{**vars(score), "steps": float(np.median([*map(steps, score.curves)]))})
+        name: dataclasses.replace(score, steps=float(np.median([*map(steps, score.curves)])))
         for name, score in scores.items()
     }
 
@@ -284,7 +301,7 @@ def slopes(cells: list[CellScores]) -> Claim:
 
 def _paired(cells: list[CellScores]) -> list[tuple[CellScores, Score, Score]]:
     """The better of our two methods and the best competitor without normalization."""
-    found = [(c, c.best("default"), c.best("standard", "tuned")) for c in cells]
+    found = [(c, c.best("default"), c.best(*PLAIN)) for c in cells]
     return [(c, ours, other) for c, ours, other in found if ours and other]
 
 
@@ -383,7 +400,7 @@ def few_samples(cells: list[CellScores]) -> Claim:
     differences = []
     for c, ours, _ in pairs:
         # The best by the test set itself: ahead of every one of them.
-        other = c.best("standard", "tuned", by="mean")
+        other = c.best(*PLAIN, by="mean")
         assert other is not None
         mean, low, high = c.advantage(ours, other)
         differences.append(
@@ -412,6 +429,7 @@ def table(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
 def cell_table(cell: CellScores) -> str:
     """All methods of a cell, the best first."""
     order = sorted(cell.scores.values(), key=lambda s: s.mean, reverse=cell.higher_is_better)
+    best = cell.best(*PLAIN)
     rows = []
     for score in order:
         low, high = score.interval
@@ -419,6 +437,7 @@ def cell_table(cell: CellScores) -> str:
             [
                 score.method,
                 f"{score.mean:.3f} [{low:.3f}, {high:.3f}]",
+                "" if best in (None, score) else _difference(cell, score, best),
                 f"{score.loss.mean():.3g}",
                 f"{score.rate:g}",
                 f"{score.sensitivity:.0%}",
@@ -431,6 +450,7 @@ def cell_table(cell: CellScores) -> str:
     header = [
         "method",
         metric,
+        f"against {best.method}" if best else "",
         "loss",
         "rate",
         "rates within .05",
@@ -441,9 +461,45 @@ def cell_table(cell: CellScores) -> str:
     return table(header, rows)
 
 
+def comparison_table(cells: list[CellScores]) -> str:
+    """The better of our two methods against the best of the others, cell by cell."""
+    rows = []
+    for cell in cells:
+        ours, plain, structure = (
+            cell.best(*tags) for tags in (("default",), PLAIN, ("structure",))
+        )
+        if ours is None:
+            continue
+        row = [cell.name, f"{ours.method} {ours.mean:.3f}"]
+        for other in (plain, structure):
+            row.append(f"{other.method} {other.mean:.3f}" if other else "")
+            row.append(_difference(cell, ours, other) if other else "")
+        rows.append(row)
+    return table(
+        [
+            "cell",
+            "ours",
+            "best without normalization",
+            "ours is better by",
+            "best with normalization or residual",
+            "ours is better by",
+        ],
+        rows,
+    )
+
+
+def _difference(cell: CellScores, score: Score, other: Score) -> str:
+    """By how much the first is better; bold where the interval leaves 0 out."""
+    mean, low, high = cell.advantage(score, other)
+    text = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"**{text}**" if low > 0 or high < 0 else text
+
+
 def method_table(cells: list[CellScores]) -> str:
-    """Each method over all cells of one metric, accuracy."""
+    """Each method over the cells that all methods have, of one metric, accuracy."""
     cells = [c for c in cells if c.higher_is_better]
+    methods = {m for c in cells for m in c.scores}
+    cells = [c for c in cells if methods == set(c.scores)] or cells
     rows = []
     for method in dict.fromkeys(m for c in cells for m in c.scores):
         found = [(c, c.scores[method]) for c in cells if method in c.scores]
@@ -465,19 +521,13 @@ def method_table(cells: list[CellScores]) -> str:
     return table(header, [row for _, row in rows])
 
 
-def page(cells: list[CellScores], environments: list[Row], pictures: list[str]) -> str:
-    """The Markdown of the whole page."""
+def page(
+    cells: list[CellScores], environments: list[Row], pictures: list[str], reading: str = ""
+) -> str:
+    """The Markdown of the whole page; `reading` is what its authors say of the numbers."""
     verdicts = {True: "holds", False: "does not hold", None: "not measured"}
     runs = sum(len(s.seeds) for c in cells for s in c.scores.values())
-    losses = [
-        [
-            c.name,
-            f"{a.method} {a.mean:.3f}",
-            f"{b.method} {b.mean:.3f}",
-            "{:+.3f} [{:+.3f}, {:+.3f}]".format(*c.advantage(a, b)),
-        ]
-        for c, a, b in lost(cells)
-    ]
+    lost_cells = "; ".join(c.name for c, _, _ in lost(cells)) or "none"
     sections = [
         "# Benchmarks",
         "Written by `examples/make_benchmark_report.py` from the results of "
@@ -487,7 +537,8 @@ def page(cells: list[CellScores], environments: list[Row], pictures: list[str]) 
         "Scores are those of the learning rate that does best on a validation set: mean over "
         "seeds and its 95% interval by bootstrap. *Failed* is the share of runs, over all "
         "learning rates, that diverged or stayed at chance; a method *trains* where it comes at "
-        "least half the way from chance to the best method of the cell.",
+        "least half the way from chance to the best method of the cell. Seconds per step are those "
+        "of one run; where runs are trained as a stack, the stack's divided by their number.",
         "## Where this was run",
         table(
             ["date", "backend", "machine", "processes", "Python", "versions"],
@@ -509,11 +560,15 @@ def page(cells: list[CellScores], environments: list[Row], pictures: list[str]) 
             ["claim", "verdict", "numbers"],
             [[c.text, f"**{verdicts[c.holds]}**", c.numbers] for c in claims_of(cells)],
         ),
-        "## Cells that we lose",
-        "The better of our two methods against the best competitor without normalization, both "
-        "chosen by the validation set, paired over seeds.",
-        table(["cell", "ours", "best competitor", "difference"], losses) if losses else "None.",
+        *([reading] if reading else []),
+        "## Ours against the best of the others",
+        "The better of our two methods against the best competitor, each chosen by the "
+        "validation set, paired over seeds; bold where the 95% interval leaves 0 out. By seeds "
+        "so few the intervals are rather too narrow than too wide.",
+        comparison_table(cells),
+        f"Cells in which we lose to a method without normalization: {lost_cells}.",
         "## Method by method",
+        "Over the cells that every method has, scored by accuracy.",
         method_table(cells),
         *(f"![{Path(name).stem.replace('_', ' ')}]({name})" for name in pictures),
         "## Cell by cell",
@@ -599,8 +654,9 @@ def main(argv: list[str] | None = None) -> list[Claim]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", nargs="+", type=Path, help="of benchmark_trainability.py")
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks.md"))
+    parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
     args = parser.parse_args(argv)
-    for path in args.results:
+    for path in (*args.results, *([args.reading] if args.reading else [])):
         if not path.exists():
             parser.error(f"no such file. Received: {path}")
     rows, environments = read(args.results)
@@ -617,7 +673,8 @@ def main(argv: list[str] | None = None) -> list[Claim]:
     draw_training(cells, args.output.parent / pictures[-1])
     if draw_burgers(cells, args.output.parent / f"{stem}_burgers.png"):
         pictures.append(f"{stem}_burgers.png")
-    args.output.write_text(page(cells, environments, pictures))
+    reading = args.reading.read_text().strip() if args.reading else ""
+    args.output.write_text(page(cells, environments, pictures, reading))
     claims = claims_of(cells)
     for claim in claims:
         print({True: "holds        ", False: "does not hold", None: "not measured "}[claim.holds],

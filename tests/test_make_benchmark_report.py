@@ -1,5 +1,6 @@
 """The report's scores, on rows whose answers are known."""
 
+import gzip
 import json
 import math
 
@@ -182,13 +183,64 @@ def test_few_samples_beat_every_competitor_by_the_test_set(report):
     assert report.few_samples(fewer).holds is True
 
 
+def test_comparison_names_the_best_of_each_kind_and_marks_what_is_significant(report):
+    noise = np.array([0.1, 0.3, 0.5, 0.6, 0.8])
+    found = cell(
+        report,
+        hartley=noise,
+        haar=noise + 0.1,  # ours, and not the one we recommend
+        lsuv=noise - 0.1,
+        **{"fixed .085": noise - 0.2},
+        **{"glorot + layernorm": noise + 0.1 * np.array([1, -1, 1, -1, 0])},
+    )
+    assert report.comparison_table([found]).splitlines()[-1] == (
+        "| digits, erf, 100 x 32, adam | hartley 0.460 | lsuv 0.360 | **+0.100 [+0.100, +0.100]** "
+        "| glorot + layernorm 0.460 | +0.000 [-0.080, +0.080] |"
+    )
+    rows = {line.split(" | ")[0]: line for line in report.cell_table(found).splitlines()}
+    assert "| +0.100 [+0.100, +0.100] |" in rows["| hartley"].replace("*", "")
+    assert " | 0.360 [" in rows["| lsuv"]
+    assert " |  | " in rows["| lsuv"]  # not compared with itself
+
+
+def test_methods_are_compared_on_the_cells_that_all_have(report):
+    easy = [row(m, s, 0.9) for m in ("hartley", "lsuv") for s in SEEDS]
+    hard = [row("hartley", s, 0.3, depth=300) for s in SEEDS]
+    table = report.method_table(report.cells_of(easy + hard))
+    assert "| hartley | 1 | 100% | 0.900 |" in table
+    assert "| lsuv | 1 | 100% | 0.900 |" in table
+
+
+def test_cells_come_in_order_whatever_the_files(report):
+    rows = [
+        row("lsuv", 0, 0.5, **options)
+        for options in (
+            {"task": "burgers", "metric": "l2_error"},
+            {"task": "mnist"},
+            {"samples": 100},
+            {"depth": 300},
+            {"depth": 50},
+        )
+    ]
+    names = [c.name.removeprefix("digits, erf, ") for c in report.cells_of(rows)]
+    assert names == [
+        "50 x 32, adam",
+        "300 x 32, adam",
+        "100 x 32, adam, 100 samples",
+        "mnist, erf, 100 x 32, adam",
+        "burgers, erf, 100 x 32, adam",
+    ]
+
+
 def test_what_was_not_run_is_not_claimed(report):
     found = cell(report, lsuv=[0.5] * 5)
     assert [claim.holds for claim in report.claims_of([found])] == [None] * 6
 
 
 def test_page_says_what_the_rows_say(report, tmp_path, capsys):
-    path, page = tmp_path / "runs.jsonl", tmp_path / "docs" / "page.md"
+    path, page = tmp_path / "runs.jsonl.gz", tmp_path / "docs" / "page.md"
+    reading = tmp_path / "reading.md"
+    reading.write_text("## What it means\n\nThis and that.\n")
     rows = [row(method, s, 0.5 + 0.01 * s) for method in TAGS for s in SEEDS]
     about = {
         "environment": "ab",
@@ -201,10 +253,12 @@ def test_page_says_what_the_rows_say(report, tmp_path, capsys):
         "date": "2026-01-01",
     }
     lines = [json.dumps(each) for each in (about, *rows, rows[0])]
-    path.write_text("\n".join(lines) + "\n" + lines[1][:30])
-    report.main([str(path), "--output", str(page)])
+    path.write_bytes(gzip.compress(("\n".join(lines) + "\n" + lines[1][:30]).encode()))
+    report.main([str(path), "--output", str(page), "--reading", str(reading)])
     text = page.read_text()
     assert "a processor, 2 cores" in text
+    assert "\n\n## What it means\n\nThis and that.\n\n## Ours against" in text
+    assert "lose to a method without normalization: none." in text
     assert "### digits, erf, 100 x 32, adam" in text
     assert "| lsuv | 0.520 [" in text
     assert text.count("**not measured**") == 2

@@ -39,9 +39,15 @@ def cell(benchmark, task="digits", activation="tanh", depth=4, width="8", **opti
         ("glorot + batchnorm", {"samples": 30}),
         ("diagonal .3", {"task": "burgers", "depth": 3}),
         ("diagonal .3", {"task": "rnn", "depth": 9}),
+        ("diagonal .3, rotated first", {"task": "cnn", "depth": 3, "width": "4"}),
     ],
 )
-def test_fast_path_equals_keras_training(benchmark, method, setting):
+def test_fast_path_equals_keras_training(benchmark, tasks, method, setting):
+    if setting.get("task") == "cnn":
+        try:
+            tasks.load("cnn", 3)
+        except tasks.MissingDataError as error:
+            pytest.skip(str(error))
     group = benchmark.Group(cell(benchmark, **setting), method, (1e-3, 3e-3), (1,))
     fast, plain = benchmark.train(group, plain=False), benchmark.train(group, plain=True)
     assert len({row["loss"] for row in fast}) == 2  # a rate of its own each
@@ -195,6 +201,26 @@ def test_a_run_goes_on_where_it_stopped(benchmark, monkeypatch, tmp_path):
     assert numbers(path.read_text()) == numbers(whole)
     benchmark.main([*SMALL, "--results", str(path)])
     assert len(trained) == 1
+
+
+@pytest.mark.skipif(not JAX, reason="one backend's start-up will do")
+def test_processes_give_what_one_process_gives(benchmark, tmp_path):
+    def rows(jobs):
+        path = tmp_path / f"{jobs}.jsonl"
+        benchmark.main(
+            ["--smoke", "--tasks", "tabular", "--steps", "20", "--seeds", "1", "--methods",
+             "hartley;glorot + residual", "--jobs", str(jobs), "--results", str(path)]
+        )  # fmt: skip
+        found = [json.loads(line) for line in path.read_text().splitlines()]
+        return {
+            r["key"]: (r["test"], r["curve"], pytest.approx(r["loss"], rel=1e-4))
+            for r in found
+            if "key" in r
+        }
+
+    one, two = rows(1), rows(2)
+    assert len(one) == 2 * 2
+    assert two == one
 
 
 @pytest.mark.parametrize(

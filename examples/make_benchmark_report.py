@@ -440,7 +440,7 @@ def cell_table(cell: CellScores) -> str:
                 "" if best in (None, score) else _difference(cell, score, best),
                 f"{score.loss.mean():.3g}",
                 f"{score.rate:g}",
-                f"{score.sensitivity:.0%}",
+                f"{score.sensitivity:.0%}" if cell.trains(score) else "",
                 _steps(score.steps) if cell.higher_is_better else "",
                 f"{score.failed:.0%}",
                 f"{1e3 * score.seconds:.2f}",
@@ -503,6 +503,7 @@ def method_table(cells: list[CellScores]) -> str:
     rows = []
     for method in dict.fromkeys(m for c in cells for m in c.scores):
         found = [(c, c.scores[method]) for c in cells if method in c.scores]
+        rates = [s.sensitivity for c, s in found if c.trains(s)]
         rows.append(
             (
                 np.mean([s.mean for _, s in found]),
@@ -511,7 +512,7 @@ def method_table(cells: list[CellScores]) -> str:
                     len(found),
                     f"{np.mean([c.trains(s) for c, s in found]):.0%}",
                     f"{np.mean([s.mean for _, s in found]):.3f}",
-                    f"{np.mean([s.sensitivity for _, s in found]):.0%}",
+                    f"{np.mean(rates):.0%}" if rates else "",
                     f"{np.mean([s.failed for _, s in found]):.0%}",
                 ],
             )
@@ -537,7 +538,8 @@ def page(
         "Scores are those of the learning rate that does best on a validation set: mean over "
         "seeds and its 95% interval by bootstrap. *Failed* is the share of runs, over all "
         "learning rates, that diverged or stayed at chance; a method *trains* where it comes at "
-        "least half the way from chance to the best method of the cell. Seconds per step are those "
+        "least half the way from chance to the best method of the cell, and only there *rates "
+        "within .05* counts the learning rates that do about as well. Seconds per step are those "
         "of one run; where runs are trained as a stack, the stack's divided by their number.",
         "## Where this was run",
         table(

@@ -200,6 +200,7 @@ def test_comparison_names_the_best_of_each_kind_and_marks_what_is_significant(re
     rows = {line.split(" | ")[0]: line for line in report.cell_table(found).splitlines()}
     assert "| +0.100 [+0.100, +0.100] |" in rows["| hartley"].replace("*", "")
     assert " | 0.360 [" in rows["| lsuv"]
+    assert "| 100% | " in rows["| lsuv"]
     assert " |  | " in rows["| lsuv"]  # not compared with itself
 
 

@@ -179,6 +179,7 @@ def draw(net: Network, method: Method, cell: Cell, task: Task, seed: int) -> Wei
         keras.random.SeedGenerator(seed),
         recurrent=task.kind == "rnn",
         patches=task.kind == "cnn",
+        input_std=task.input_std,
     )
     makers = {"first": method.first(setting), "hidden": method.hidden(setting)}
     bias = keras.initializers.RandomNormal(
@@ -610,8 +611,8 @@ SMOKE_METHODS = (
     "gaussian, edge of chaos",
     "lsuv",
     "glorot + residual",
-    "diagonal .3, rotated first",
-    "hartley",
+    "diagonal .3, scaled input",
+    "hartley, scaled input",
 )
 
 
@@ -771,7 +772,10 @@ def in_processes(groups: list[Group], jobs: int, plain: bool) -> Iterator[tuple[
 
 
 def _train_chunk(groups: list[Group], plain: bool, finished: Any) -> None:
+    parent = multiprocessing.parent_process()
     for group in groups:
+        if parent is not None and not parent.is_alive():  # killed: nobody reads what comes
+            return
         finished.put((group, train(group, plain)))
 
 

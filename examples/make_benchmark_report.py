@@ -30,6 +30,7 @@ FAMILIES = {
     "standard": ("#999999", "s"),
     "tuned": ("#E69F00", "^"),
     "structure": ("#CC79A7", "D"),
+    "ablation": ("#56B4E9", "v"),
 }
 PLAIN = ("standard", "tuned")  # competitors without normalization or skip connections
 Row = dict[str, Any]

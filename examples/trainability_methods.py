@@ -30,6 +30,7 @@ class Setting:
     seed: keras.random.SeedGenerator
     recurrent: bool = False  # the hidden kernel is the same at each step
     patches: bool = False  # the first kernel is a dense one on patches of an image
+    input_std: float = 1.0  # root mean square of the inputs
 
 
 Maker = Callable[[Setting], Any]
@@ -41,7 +42,8 @@ class Method:
 
     Attributes:
         tags: What the report groups by: "standard" (Keras's own, unscaled), "gaussian",
-            "structure" (changes the network), "ours", "default" (ours, as recommended).
+            "structure" (changes the network), "ours", "default" (ours, as recommended),
+            "ablation".
         first, hidden: The initializers of the first kernel and of the others.
         bias: The standard deviation of Gaussian biases, if any.
         structure: "plain", "layernorm", "batchnorm" or "residual".
@@ -172,11 +174,23 @@ def _surrogate(s: Setting) -> Any:
     return ko.OddSigmoidInit(s.activation, s.depth, noise_scale=scale, seed=s.seed)
 
 
-def _rotation(kind: str, first: bool = False) -> Maker:
+def _rotation(kind: str) -> Maker:
+    return lambda s: ko.OddSigmoidOrthogonal(s.activation, s.depth, rotation=kind, seed=s.seed)
+
+
+def _first(kind: str, scaled: bool) -> Maker:
+    """A rotation for the first kernel; `scaled`: for the spread that the inputs have."""
+
     def make(s: Setting) -> Any:
-        # All pixels of a patch are inputs; a rotation on its centre would see one of them.
-        whole = {"input_axes": [0, 1, 2], "output_axes": [3]} if first and s.patches else {}
-        return ko.OddSigmoidOrthogonal(s.activation, s.depth, rotation=kind, seed=s.seed, **whole)
+        if s.recurrent:
+            # What a state takes in adds up over the steps: the input's norm, not a variance
+            # for each unit, and so Keras's rotation, which does not scale up.
+            return KI.Orthogonal(gain=_omega(s), seed=s.seed)
+        options: dict[str, Any] = {"input_std": s.input_std} if scaled else {}
+        if s.patches:
+            # All pixels of a patch are inputs; a rotation on its centre would see one.
+            options |= {"input_axes": [0, 1, 2], "output_axes": [3]}
+        return ko.OddSigmoidOrthogonal(s.activation, s.depth, rotation=kind, seed=s.seed, **options)
 
     return make
 
@@ -192,7 +206,7 @@ _OURS: dict[str, Maker] = {
     "hartley": _rotation("hartley"),
     "haar": _rotation("haar"),
 }
-_DEFAULTS = ("diagonal .3, rotated first", "hartley")
+_DEFAULTS = ("diagonal .3, scaled input", "hartley, scaled input")
 
 METHODS: dict[str, Method] = {
     "glorot normal": _everywhere("standard gaussian", _glorot),
@@ -227,14 +241,21 @@ METHODS: dict[str, Method] = {
 for _name, _hidden in _OURS.items():
     # A rotation in the first layer and without: the identity pattern, whichever follows.
     _rotates = _name in ("hartley", "haar")
-    _with = _name if _rotates else f"{_name}, rotated first"
-    _without = f"{_name}, identity first" if _rotates else _name
-    for _label, _first in (
-        (_with, _rotation(_name if _rotates else "hartley", first=True)),
-        (_without, _diagonal(0.3) if _rotates else _hidden),
-    ):
-        _tags = ("ours", "default") if _label in _DEFAULTS else ("ours",)
-        METHODS[_label] = Method(_tags, _first, _hidden)
+    _kind = _name if _rotates else "hartley"
+    METHODS[_name if _rotates else f"{_name}, rotated first"] = Method(
+        ("ours",), _first(_kind, scaled=False), _hidden
+    )
+    METHODS[f"{_name}, identity first" if _rotates else _name] = Method(
+        ("ours",), _diagonal(0.3) if _rotates else _hidden, _hidden
+    )
+    if (_label := f"{_name}, scaled input") in _DEFAULTS:
+        METHODS[_label] = Method(("ours", "default"), _first(_kind, scaled=True), _hidden)
+# What of it is the first layer: the same one, and behind it rotations at the critical gain.
+METHODS["critical, scaled input"] = Method(
+    ("ablation",),
+    _first("hartley", scaled=True),
+    lambda s: KI.Orthogonal(gain=_omega(s), seed=s.seed),
+)
 
 ACTIVATIONS: dict[str, Callable[[], ko.OddSigmoid]] = {
     "tanh": ko.Tanh,

@@ -40,6 +40,11 @@ class Task:
     metric: str = "accuracy"
     kind: str = "dense"
 
+    @functools.cached_property
+    def input_std(self) -> float:
+        """The root mean square of the inputs, as a user would measure it."""
+        return float(np.sqrt(np.mean(np.square(self.train[0], dtype="float64"))))
+
     @property
     def chance(self) -> float:
         """The test score of a network that has learned nothing: a constant output."""

@@ -19,6 +19,8 @@ What is an input, and what an output, follows Keras:
 - `SimpleRNN`'s recurrent kernel is the same at each step: for `OddSigmoidInit` give
   `noise_scale=keras_oddsig.recurrent_noise_scale(steps)`. With `depth=steps` alone the state
   stays dispersed, but its sign is forgotten.
+  Its input kernel adds to the state at each step: `keras.initializers.Orthogonal`, which
+  keeps the input's norm, suits it better than these two, which keep the variance of a unit.
 - `LSTM` and `GRU` fuse the kernels of their gates, side by side: `gates=4`, or 3, draws one
   for each. Without it the fused kernel is one map: the identity pattern repeats across the
   gates' borders, and the rotation is scaled for all gates' outputs together, twice as large
@@ -349,6 +351,12 @@ class OddSigmoidInit(_KernelInitializer):
         }
 
 
+# Where a first layer lets standardized data in, in units of the spread that the network keeps
+# up. Data at 1 in 100 layers of tanh is three times that spread: the first layers saturate.
+# Of 1/4, 1/2, 1 and 3, one half did best on the whole in `docs/benchmarks.md`'s cells.
+_ENTRY: Final = 0.5
+
+
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class OddSigmoidOrthogonal(_KernelInitializer):
     """A random rotation, at the gain that the activation and the depth allow.
@@ -369,6 +377,7 @@ class OddSigmoidOrthogonal(_KernelInitializer):
     >>> print(f"{init.operating_point.gain:.2f} {init.operating_point.spread:.2f}")
     1.14 0.39
     >>> layer = keras.layers.Dense(32, ko.Erf(), kernel_initializer=init)
+    >>> first = ko.OddSigmoidOrthogonal("erf", depth=50, input_std=1.0)  # standardized data
 
     Args:
         activation: The activation that follows the kernel: anything `keras_oddsig.get`
@@ -378,6 +387,10 @@ class OddSigmoidOrthogonal(_KernelInitializer):
             `depth`, which has no effect otherwise.
         rotation: `"hartley"`, two Hartley transforms with random signs, at the price of a
             random draw; or `"haar"`, uniform over all rotations, by a QR factorization.
+        input_std: For the first layer, the standard deviation `s > 0` of its inputs: 1 for
+            standardized data. The kernel then has the gain `g * spread / (2 s)` instead of
+            `g`, so that the signal begins at half the spread that the next layers keep up,
+            and grows to it. By default the inputs are taken as activations of such a layer.
         input_axes: The axes of the kernel that hold its inputs, given with `output_axes`;
             the other axes are a window. By default, and as in Keras, the kernel's shape is
             `(*window, inputs, outputs)`. `[]`: each output has one input of its own.
@@ -386,7 +399,7 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         gates: As for `OddSigmoidInit`.
 
     Attributes:
-        operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain in use, the
+        operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain `g`, the
             spread of the activations that it keeps up, and the gradient's growth.
 
     Raises:
@@ -409,21 +422,43 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         output_axes: Any = None,
         seed: Any = None,
         gates: int = 1,
+        input_std: float | None = None,
     ) -> None:
         if gain is not None:
             solver._real("gain", gain, above=0)
+        if input_std is not None:
+            solver._real("input_std", input_std, above=0)
         _one_of("rotation", rotation, get_args(Rotation))
         super().__init__(activation, depth, input_axes, output_axes, seed, gates)
         self.gain = None if gain is None else float(gain)
         self.rotation = rotation
         self.operating_point = _operating_point(self.activation, self.depth, self.gain)
+        self.input_std = None if input_std is None else float(input_std)
+        if input_std is not None and self.operating_point.spread == 0:
+            raise ValueError(
+                "`input_std` must come with a `gain` above 1: at this one the signal keeps up "
+                f"no spread to begin at. Received: input_std={input_std!r}, gain={gain!r}"
+            )
+
+    @property
+    def _gain_in_use(self) -> float:
+        """Relative to the critical gain: the operating point's, or that of a first layer."""
+        point = self.operating_point
+        if self.input_std is None:
+            return point.gain
+        return point.gain * _ENTRY * point.spread / self.input_std
 
     def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
-        gain = self.operating_point.gain * self.activation.profile.critical_gain
+        gain = self._gain_in_use * self.activation.profile.critical_gain
         return _rotations, self.rotation, gain
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "gain": self.gain, "rotation": self.rotation}
+        return {
+            **super().get_config(),
+            "gain": self.gain,
+            "rotation": self.rotation,
+            "input_std": self.input_std,
+        }
 
 
 # ----------------------------------------------------------------------------------

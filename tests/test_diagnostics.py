@@ -571,6 +571,19 @@ class TestPredictions:
         assert predicted[0] == 0
         assert predicted[-1] > 0.25
 
+    def test_a_first_layer_for_data_has_a_prediction_of_its_own(self):
+        first, hidden = (
+            ko.OddSigmoidOrthogonal("tanh", depth=30, input_std=std) for std in (1.0, None)
+        )
+        kernels = [first] + [hidden] * 9
+        model = sequential(*(Dense(256, "tanh", kernel_initializer=k) for k in kernels), units=256)
+        rows = ko.signal_report(model, data(64, 256)).layers
+        measured = [row.statistics["std"] for row in rows]
+        assert measured == pytest.approx([row.predicted_spread for row in rows], rel=0.1)
+        point = hidden.operating_point
+        assert measured[0] == pytest.approx(point.gain * point.spread / 2, rel=0.05)
+        assert measured[0] < measured[-1] < point.spread
+
     def test_an_activation_layer_reads_the_kernel_before_it(self):
         init = ko.OddSigmoidOrthogonal(ko.Tanh(rate=2.0), depth=5)
         inside = sequential(*[Dense(32, ko.Tanh(rate=2.0), kernel_initializer=init)] * 1, units=32)

@@ -172,6 +172,24 @@ class TestOrthogonal:
         assert given.operating_point.gain == 1.05
         assert given.operating_point.spread == pytest.approx(0.220, abs=5e-4)
 
+    @pytest.mark.parametrize("std", [1.0, 0.2])
+    def test_a_first_layer_begins_at_half_the_spread_that_is_kept_up(self, draw, std):
+        f = ko.Tanh(amplitude=2.0, rate=3.0)
+        first, hidden = (
+            ko.OddSigmoidOrthogonal(f, depth=100, input_std=s, seed=1) for s in (std, None)
+        )
+        point = hidden.operating_point
+        assert first.operating_point == point
+        x = std * np.random.default_rng(0).standard_normal((400, 96))
+        y = f.reference(x @ draw(first, (96, 128)))
+        assert y.std() == pytest.approx(point.gain * point.spread / 2, rel=0.05)
+        ratio = draw(first, (128, 128)) / draw(hidden, (128, 128))
+        assert ratio == pytest.approx(np.full((128, 128), point.spread / 2 / std), rel=1e-4)
+
+    def test_inputs_need_a_spread_to_begin_at(self):
+        with pytest.raises(ValueError, match=r"`input_std` must .* input_std=1.0, gain=0.9"):
+            ko.OddSigmoidOrthogonal("tanh", gain=0.9, input_std=1.0)
+
     def test_solver_runs_once_for_each_activation_and_depth(self, monkeypatch):
         calls = []
         solve = solver.orthogonal_gain
@@ -660,6 +678,8 @@ class TestArguments:
         (ko.OddSigmoidInit, {"noise_scale": "big"}, TypeError, "noise_scale='big'"),
         (ko.OddSigmoidOrthogonal, {"gain": 0}, ValueError, "gain=0"),
         (ko.OddSigmoidOrthogonal, {"rotation": "givens"}, ValueError, "rotation='givens'"),
+        (ko.OddSigmoidOrthogonal, {"input_std": 0}, ValueError, "input_std=0"),
+        (ko.OddSigmoidOrthogonal, {"input_std": "one"}, TypeError, "input_std='one'"),
     ],
 )
 def test_arguments_of_one_initializer_are_checked(cls, arguments, error, received):

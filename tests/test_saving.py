@@ -36,7 +36,7 @@ INITIALIZERS = [
     ko.OddSigmoidInit("erf", depth=7, negative_rate=0.2, noise="uniform"),
     ko.OddSigmoidInit(ko.Algebraic(order=3, amplitude=2.0), noise_scale=0.1, seed=5),
     ko.OddSigmoidInit(tanh_and_softsign, seed=keras.random.SeedGenerator(4)),
-    ko.OddSigmoidOrthogonal("langevin", depth=9, rotation="haar"),
+    ko.OddSigmoidOrthogonal("langevin", depth=9, rotation="haar", input_std=0.5),
     ko.OddSigmoidOrthogonal(ko.Arctan(rate=3.0), gain=1.2, input_axes=[1], output_axes=[0]),
 ]
 

@@ -4,6 +4,16 @@ Both draw a kernel of `m` inputs and `n` outputs whose gain is the activation's 
 gain `omega = 1 / f'(0)`: `OddSigmoidInit` an identity pattern plus noise,
 `OddSigmoidOrthogonal` a random rotation, slightly above that gain.
 
+Which when (as measured, `docs/benchmarks.md`):
+
+- dense or convolutional, layers of about one width: `OddSigmoidOrthogonal(activation, depth)`,
+  in the first layer with `input_std=1.0` for standardized data
+- narrow layers between wide ones: `OddSigmoidInit(activation, depth)`, the first layer as above;
+  skip connections, where they are allowed, do far better
+- recurrent (`SimpleRNN`): `recurrent_initializer=OddSigmoidOrthogonal(activation, steps)`,
+  `kernel_initializer="orthogonal"`
+- normalized, or ReLU-like: Keras's own
+
 What is an input, and what an output, follows Keras:
 
 - A shape of two axes is `(m, n)`, of more `(*window, m, n)`, as convolutions have it. Pattern

@@ -33,3 +33,14 @@ def test_docstring_examples_print_what_they_say(module):
     results = doctest.testmod(source, extraglobs={"keras": keras})
     assert results.attempted > 5 or module == "initializers"
     assert results.failed == 0
+
+
+def test_readme_and_docstring_say_alike_which_initializer_when():
+    from keras_oddsig import initializers
+
+    section = (ROOT / "README.md").read_text().split("## Which initializer\n")[1]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    docstring = " ".join(initializers.__doc__.split())
+    said = [f"- {network}: {kernels}" for network, kernels in rows[2:6]]
+    assert rows[0] == ["network", "initialize with"]
+    assert all(each in docstring for each in said), said

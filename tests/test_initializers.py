@@ -183,8 +183,8 @@ class TestOrthogonal:
         x = std * np.random.default_rng(0).standard_normal((400, 96))
         y = f.reference(x @ draw(first, (96, 128)))
         assert y.std() == pytest.approx(point.gain * point.spread / 2, rel=0.05)
-        ratio = draw(first, (128, 128)) / draw(hidden, (128, 128))
-        assert ratio == pytest.approx(np.full((128, 128), point.spread / 2 / std), rel=1e-4)
+        expected = draw(hidden, (128, 128)) * point.spread / 2 / std
+        assert draw(first, (128, 128)) == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
     def test_inputs_need_a_spread_to_begin_at(self):
         with pytest.raises(ValueError, match=r"`input_std` must .* input_std=1.0, gain=0.9"):

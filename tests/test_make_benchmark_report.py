@@ -3,6 +3,8 @@
 import gzip
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -267,6 +269,20 @@ def test_page_says_what_the_rows_say(report, tmp_path, capsys):
         assert f"({name})" in text
         assert (page.parent / name).stat().st_size > 5_000
     assert "does not hold" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once is enough")
+def test_the_committed_page_is_that_of_the_committed_results(report):
+    docs = Path(__file__).parent.parent / "docs"
+    page = (docs / "benchmarks.md").read_text()
+    rows, environments = report.read([docs / "benchmarks" / "trainability-jax.jsonl.gz"])
+    cells = report.cells_of(rows)
+    pictures = [f"benchmarks_{name}.png" for name in ("cells", "training", "burgers")]
+    assert all((docs / name).exists() for name in pictures)
+    reading = (docs / "benchmarks" / "reading.md").read_text().strip()
+    assert report.page(cells, environments, pictures, reading) == page
+    # Each loss has its reason.
+    assert all(f"- *{c.name}*" in reading for c, _, _ in report.lost(cells))
 
 
 def test_bad_files_end_with_one_line(report, tmp_path, capsys):

@@ -566,8 +566,8 @@ def page(
         *([reading] if reading else []),
         "## Ours against the best of the others",
         "The better of our two methods against the best competitor, each chosen by the "
-        "validation set, paired over seeds; bold where the 95% interval leaves 0 out. By seeds "
-        "so few the intervals are rather too narrow than too wide.",
+        "validation set, paired over seeds; bold where the 95% interval leaves 0 out. With so "
+        "few seeds the intervals are rather too narrow than too wide.",
         comparison_table(cells),
         f"Cells in which we lose to a method without normalization: {lost_cells}.",
         "## Method by method",

@@ -29,8 +29,9 @@ What is an input, and what an output, follows Keras:
 - `SimpleRNN`'s recurrent kernel is the same at each step: for `OddSigmoidInit` give
   `noise_scale=keras_oddsig.recurrent_noise_scale(steps)`. With `depth=steps` alone the state
   stays dispersed, but its sign is forgotten.
-  Its input kernel adds to the state at each step: `keras.initializers.Orthogonal`, which
-  keeps the input's norm, suits it better than these two, which keep the variance of a unit.
+  Its input kernel adds to the state at each step: `keras.initializers.Orthogonal`, with the
+  gain `omega` (1 for tanh), keeps the input's norm and suits it better than these two, which
+  keep the variance of a unit.
 - `LSTM` and `GRU` fuse the kernels of their gates, side by side: `gates=4`, or 3, draws one
   for each. Without it the fused kernel is one map: the identity pattern repeats across the
   gates' borders, and the rotation is scaled for all gates' outputs together, twice as large
@@ -363,7 +364,7 @@ class OddSigmoidInit(_KernelInitializer):
 
 # Where a first layer lets standardized data in, in units of the spread that the network keeps
 # up. Data at 1 in 100 layers of tanh is three times that spread: the first layers saturate.
-# Of 1/4, 1/2, 1 and 3, one half did best on the whole in `docs/benchmarks.md`'s cells.
+# The half is an empirical choice; `docs/benchmarks/reading.md` says with what it was made.
 _ENTRY: Final = 0.5
 
 
@@ -397,16 +398,16 @@ class OddSigmoidOrthogonal(_KernelInitializer):
             `depth`, which has no effect otherwise.
         rotation: `"hartley"`, two Hartley transforms with random signs, at the price of a
             random draw; or `"haar"`, uniform over all rotations, by a QR factorization.
-        input_std: For the first layer, the standard deviation `s > 0` of its inputs: 1 for
-            standardized data. The kernel then has the gain `g * spread / (2 s)` instead of
-            `g`, so that the signal begins at half the spread that the next layers keep up,
-            and grows to it. By default the inputs are taken as activations of such a layer.
         input_axes: The axes of the kernel that hold its inputs, given with `output_axes`;
             the other axes are a window. By default, and as in Keras, the kernel's shape is
             `(*window, inputs, outputs)`. `[]`: each output has one input of its own.
         output_axes: The axes of the kernel that hold its outputs.
         seed: As for `OddSigmoidInit`.
         gates: As for `OddSigmoidInit`.
+        input_std: For the first layer, the standard deviation `s > 0` of its inputs: 1 for
+            standardized data. The kernel then has the gain `g * spread / (2 s)` instead of
+            `g`, so that the signal begins at half the spread that the next layers keep up,
+            and grows to it. By default the inputs are taken as activations of such a layer.
 
     Attributes:
         operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain `g`, the
@@ -418,8 +419,9 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         ValueError: If an argument is outside its range, or (at the call) the shape cannot
             be read as matrices by these axes and gates.
 
-    Reference: this project, for the gain (`keras_oddsig.solver.orthogonal_gain`) and the
-    Hartley rotation.
+    Reference: this project, for the gain (`keras_oddsig.solver.orthogonal_gain`), the
+    Hartley rotation and the first layer's gain, whose half is an empirical choice
+    (`docs/benchmarks.md`).
     """
 
     def __init__(

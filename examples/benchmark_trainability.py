@@ -180,6 +180,7 @@ def draw(net: Network, method: Method, cell: Cell, task: Task, seed: int) -> Wei
         recurrent=task.kind == "rnn",
         patches=task.kind == "cnn",
         input_std=task.input_std,
+        bottleneck=min(cell.widths) if len(cell.widths) > 1 else None,
     )
     makers = {"first": method.first(setting), "hidden": method.hidden(setting)}
     bias = keras.initializers.RandomNormal(
@@ -637,7 +638,12 @@ def groups_of(args: argparse.Namespace) -> list[Group]:
         rates = RATES[cell.optimizer]
         if args.grid == "smoke":
             rates = rates[1:3]
-        applicable = [m for m in methods if cell.task not in METHODS[m].without]
+        applicable = [
+            name
+            for name in methods
+            if cell.task not in METHODS[name].without
+            and (len(cell.widths) > 1 or not METHODS[name].chains)
+        ]
         for method in sorted(applicable, key=lambda m: METHODS[m].structure):
             groups.append(Group(cell, method, tuple(rates), tuple(range(args.seeds))))
     return groups
@@ -727,26 +733,31 @@ def pin(core: Any = None) -> None:
     os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
-CHUNK = 12  # methods that one process trains in turn with what it has compiled
+CHUNK = 12  # methods, at most, that one process trains in turn with what it has compiled
 
 
-def chunks_of(groups: list[Group]) -> list[list[Group]]:
-    """Groups that share a compiled function, a process's work each; the largest first."""
+def chunks_of(groups: list[Group], jobs: int) -> list[list[Group]]:
+    """Groups that share a compiled function, a process's work each; the largest first.
+
+    No chunk holds more than a job's share of the groups: the rest of a single cell is spread
+    over the cores, too, at the cost of one more compilation.
+    """
+    size = min(CHUNK, math.ceil(len(groups) / jobs))
     programs: dict[Any, list[Group]] = {}
     for group in groups:
         cell = dataclasses.replace(group.cell, samples=0)
         programs.setdefault((cell, METHODS[group.method].structure), []).append(group)
     chunks = [
-        program[first : first + CHUNK]
+        program[first : first + size]
         for program in programs.values()
-        for first in range(0, len(program), CHUNK)
+        for first in range(0, len(program), size)
     ]
     return sorted(chunks, key=lambda chunk: -sum(map(work, chunk)))
 
 
 def in_processes(groups: list[Group], jobs: int, plain: bool) -> Iterator[tuple[Group, Any]]:
     """Each group and its rows, as they finish."""
-    chunks = chunks_of(groups)
+    chunks = chunks_of(groups, jobs)
     if jobs == 1:
         for group in itertools.chain(*chunks):
             yield group, train(group, plain)

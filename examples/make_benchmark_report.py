@@ -10,6 +10,7 @@ is a file of text, written by hand, that the page takes in: what the numbers mea
 from __future__ import annotations
 
 import argparse
+import collections
 import dataclasses
 import gzip
 import itertools
@@ -284,9 +285,9 @@ def slopes(cells: list[CellScores]) -> Claim:
     shares: dict[str, dict[str, float]] = {"ours": {}, "standard": {}}
     for family, share in shares.items():
         for method in dict.fromkeys(m for c in cells for m in c.scores):
-            found = [c.trains(c.scores[method]) for c in cells if method in c.scores]
-            if any(family in c.scores[method].tags for c in cells if method in c.scores):
-                share[method] = float(np.mean(found))
+            found = [c.scores[method] for c in cells if method in c.scores]
+            if len(found) == len(cells) and any(family in score.tags for score in found):
+                share[method] = float(np.mean([c.trains(c.scores[method]) for c in cells]))
     if not all(shares.values()):
         return Claim(text, None, "")
     (ours, most), (standard, theirs) = (
@@ -497,12 +498,16 @@ def _difference(cell: CellScores, score: Score, other: Score) -> str:
 
 
 def method_table(cells: list[CellScores]) -> str:
-    """Each method over the cells that all methods have, of one metric, accuracy."""
+    """Each method over the cells that all methods have, of one metric, accuracy.
+
+    Without a method that most of the cells do not have.
+    """
     cells = [c for c in cells if c.higher_is_better]
-    methods = {m for c in cells for m in c.scores}
-    cells = [c for c in cells if methods == set(c.scores)] or cells
+    number = collections.Counter(m for c in cells for m in c.scores)
+    methods = [m for m in number if number[m] > len(cells) / 2]
+    cells = [c for c in cells if set(methods) <= set(c.scores)] or cells
     rows = []
-    for method in dict.fromkeys(m for c in cells for m in c.scores):
+    for method in methods:
         found = [(c, c.scores[method]) for c in cells if method in c.scores]
         rates = [s.sensitivity for c, s in found if c.trains(s)]
         rows.append(

@@ -34,14 +34,21 @@ CHUNK = 20  # steps between two evaluations
 
 # The initializers of the first and of each further hidden layer, by the activation that
 # follows and the depth. Keras's own must be new instances: one instance gives all layers
-# the same kernel. The first layer narrows: an identity pattern would pass on only the first
-# pixels of each image, so OddSigmoidInit follows a rotation there.
+# the same kernel. The first layer of ours knows the spread of the data, which are standardized.
+# It narrows: an identity pattern would pass on only the first pixels of each image, so
+# OddSigmoidInit follows a rotation there.
 Init = Callable[[str, int], keras.initializers.Initializer]
+
+
+def first_of_ours(activation: str, depth: int) -> keras.initializers.Initializer:
+    return ko.OddSigmoidOrthogonal(activation, depth, input_std=1.0)
+
+
 METHODS: dict[str, tuple[Init, Init]] = {
     "GlorotUniform": (lambda *_: keras.initializers.GlorotUniform(),) * 2,
     "Orthogonal": (lambda *_: keras.initializers.Orthogonal(),) * 2,
-    "OddSigmoidInit": (ko.OddSigmoidOrthogonal, ko.OddSigmoidInit),
-    "OddSigmoidOrthogonal": (ko.OddSigmoidOrthogonal, ko.OddSigmoidOrthogonal),
+    "OddSigmoidInit": (first_of_ours, ko.OddSigmoidInit),
+    "OddSigmoidOrthogonal": (first_of_ours, ko.OddSigmoidOrthogonal),
 }
 COLORS = dict(zip(METHODS, ("#999999", "#E69F00", "#0072B2", "#009E73"), strict=True))
 
@@ -159,22 +166,6 @@ def accuracy(model: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean(np.argmax(model.predict(x, batch_size=500, verbose=0), axis=1) == y))
 
 
-def predicted_spread(method: str, activation: str, depth: int, x: np.ndarray) -> np.ndarray | None:
-    """What the solver says of the spread by layer, where the initializer is ours."""
-    rotation = ko.OddSigmoidOrthogonal(activation, depth).operating_point
-    if method == "OddSigmoidInit":
-        noise = ko.noise_scale(depth)
-        inputs = rotation.gain * rms(x)  # as the first layer's rotation passes them on
-        return ko.propagate(ko.get(activation).reference, depth, noise, inputs).std
-    if method == "OddSigmoidOrthogonal":
-        return np.full(depth, rotation.spread)
-    return None
-
-
-def rms(x: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(x))))
-
-
 def print_table(console: Console, title: str, runs: list[Run]) -> None:
     table = Table(title=title)
     table.add_column("initializer")
@@ -191,7 +182,9 @@ def print_table(console: Console, title: str, runs: list[Run]) -> None:
     console.print(table)
 
 
-def draw(path: Path, title: str, runs: list[Run], spreads: dict[str, tuple], chance: float) -> None:
+def draw(
+    path: Path, title: str, runs: list[Run], reports: dict[str, ko.SignalReport], chance: float
+) -> None:
     """Accuracy by step, and the spread by layer at initialization beside its prediction."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -202,11 +195,12 @@ def draw(path: Path, title: str, runs: list[Run], spreads: dict[str, tuple], cha
         steps = of_method[0].steps
         left.plot(steps, curves.mean(axis=0), color=color, label=method)
         left.fill_between(steps, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.2)
-        measured, predicted = spreads[method]
-        layers = np.arange(1, len(measured) + 1)
-        right.plot(layers, np.maximum(measured, 1e-12), color=color, label=method)
-        if predicted is not None:
-            right.plot(layers, predicted, color="black", linestyle=":", linewidth=1.5)
+        signal = reports[method].layers
+        layers = range(1, len(signal) + 1)
+        measured = [max(layer.statistics["std"], 1e-12) for layer in signal]
+        predicted = [layer.predicted_spread or np.nan for layer in signal]  # for ours only
+        right.plot(layers, measured, color=color, label=method)
+        right.plot(layers, predicted, color="black", linestyle=":", linewidth=1.5)
     right.plot([], [], color="black", linestyle=":", label="the solver's prediction")
     left.axhline(chance, color="black", linewidth=0.8, linestyle="--")
     left.annotate("chance", (left.get_xlim()[1], chance), ha="right", va="bottom", fontsize=8)
@@ -257,9 +251,8 @@ def main(argv: list[str] | None = None) -> list[Run]:
         optimizer=keras.optimizers.Adam(schedule),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    signal = keras.Model(model.inputs[0], [layer.output for layer in model.layers[:-1]])
 
-    runs, spreads = [], {}
+    runs, reports = [], {}
     columns = (TextColumn("{task.description:>32}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         total = len(METHODS) * args.seeds * args.steps
@@ -267,13 +260,11 @@ def main(argv: list[str] | None = None) -> list[Run]:
         for method in METHODS:
             for seed in range(args.seeds):
                 keras.utils.set_random_seed(seed)
-                model.set_weights(initialized(method).get_weights())
+                fresh = initialized(method)
+                model.set_weights(fresh.get_weights())
                 if seed == 0:
-                    layers = signal.predict_on_batch(data.x_train[:500])
-                    spreads[method] = (
-                        [rms(layer) for layer in layers],
-                        predicted_spread(method, args.activation, args.depth, data.x_train),
-                    )
+                    hidden = fresh.layers[:-1]
+                    reports[method] = ko.signal_report(fresh, data.x_train[:500], layers=hidden)
                 progress.update(task, description=f"{method}, seed {seed}")
                 runs.append(
                     train(
@@ -285,7 +276,7 @@ def main(argv: list[str] | None = None) -> list[Run]:
     args.output.mkdir(parents=True, exist_ok=True)
     picture, saved = args.output / "quickstart.png", args.output / "best.keras"
     chance = float(np.bincount(data.y_test).max() / len(data.y_test))
-    draw(picture, title, runs, spreads, chance)
+    draw(picture, title, runs, reports, chance)
 
     best = min(runs, key=lambda run: run.loss)  # by training loss: the test set chooses nothing
     model.set_weights(best.weights)

@@ -31,6 +31,7 @@ class Setting:
     recurrent: bool = False  # the hidden kernel is the same at each step
     patches: bool = False  # the first kernel is a dense one on patches of an image
     input_std: float = 1.0  # root mean square of the inputs
+    bottleneck: int | None = None  # the narrowest width, where there are several
 
 
 Maker = Callable[[Setting], Any]
@@ -49,6 +50,7 @@ class Method:
         structure: "plain", "layernorm", "batchnorm" or "residual".
         lsuv: Whether to scale each layer to unit variance on a batch, in turn.
         without: Tasks that the method does not apply to.
+        chains: Whether it differs from another only in networks of several widths.
     """
 
     tags: tuple[str, ...]
@@ -58,6 +60,7 @@ class Method:
     structure: str = "plain"
     lsuv: bool = False
     without: tuple[str, ...] = ()
+    chains: bool = False
 
 
 # ----------------------------------------------------------------------------------
@@ -174,8 +177,15 @@ def _surrogate(s: Setting) -> Any:
     return ko.OddSigmoidInit(s.activation, s.depth, noise_scale=scale, seed=s.seed)
 
 
-def _rotation(kind: str) -> Maker:
-    return lambda s: ko.OddSigmoidOrthogonal(s.activation, s.depth, rotation=kind, seed=s.seed)
+def _rotation(kind: str, bottleneck: bool = False) -> Maker:
+    """`bottleneck`: told of the narrowest width, if there are several."""
+    return lambda s: ko.OddSigmoidOrthogonal(
+        s.activation,
+        s.depth,
+        rotation=kind,
+        bottleneck=s.bottleneck if bottleneck else None,
+        seed=s.seed,
+    )
 
 
 def _first(kind: str, scaled: bool) -> Maker:
@@ -206,7 +216,6 @@ _OURS: dict[str, Maker] = {
     "hartley": _rotation("hartley"),
     "haar": _rotation("haar"),
 }
-_DEFAULTS = ("diagonal .3, scaled input", "hartley, scaled input")
 
 METHODS: dict[str, Method] = {
     "glorot normal": _everywhere("standard gaussian", _glorot),
@@ -248,8 +257,15 @@ for _name, _hidden in _OURS.items():
     METHODS[f"{_name}, identity first" if _rotates else _name] = Method(
         ("ours",), _diagonal(0.3) if _rotates else _hidden, _hidden
     )
-    if (_label := f"{_name}, scaled input") in _DEFAULTS:
-        METHODS[_label] = Method(("ours", "default"), _first(_kind, scaled=True), _hidden)
+# As the README recommends them.
+for _label, _hidden in {
+    "diagonal .3, scaled input": _OURS["diagonal .3"],
+    "hartley, scaled input": _rotation("hartley", bottleneck=True),
+}.items():
+    METHODS[_label] = Method(("ours", "default"), _first("hartley", scaled=True), _hidden)
+METHODS["hartley, scaled input, no bottleneck"] = Method(
+    ("ours",), _first("hartley", scaled=True), _OURS["hartley"], chains=True
+)
 # What of it is the first layer: the same one, and behind it rotations at the critical gain.
 METHODS["critical, scaled input"] = Method(
     ("ablation",),

@@ -97,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     solve.add_argument("--depth", type=int, default=100, help="layers to cross (%(default)s)")
     solve.add_argument("--width", type=int, default=256, help="inputs of a kernel (%(default)s)")
+    solve.add_argument(
+        "--input-std",
+        type=float,
+        default=1.0,
+        help="standard deviation of the network's inputs (%(default)s: standardized)",
+    )
     noise = solve.add_mutually_exclusive_group()
     noise.add_argument(
         "--negative-rate",
@@ -152,6 +158,7 @@ def _solve(args: argparse.Namespace) -> int:
         spread = solver.spread(function.profile, args.depth, noise)
         rate = solver.negative_rate(args.depth, noise)
         point = solver.orthogonal_gain(function.reference, args.depth)
+        first = point.first_layer_gain(args.input_std)
     omega, root = function.profile.critical_gain, math.sqrt(args.width)
     numbers = {
         "critical_gain": omega,
@@ -163,16 +170,19 @@ def _solve(args: argparse.Namespace) -> int:
         "orthogonal_kernel_std": point.gain * omega / root,
         "orthogonal_spread": point.spread,
         "orthogonal_chi": point.chi,
+        "first_layer_gain": first,
     }
     if args.json:
-        asked = {"activation": args.activation, "depth": args.depth, "width": args.width}
+        names = ("activation", "depth", "width", "input_std")
+        asked = {name: getattr(args, name) for name in names}
         print(json.dumps({**asked, **numbers}, indent=2, allow_nan=False))
     else:
-        _print_numbers(f"{args.activation}, {args.depth} layers of {args.width} units", numbers)
+        title = f"{args.activation}, {args.depth} layers of {args.width} units"
+        _print_numbers(title, numbers, args.input_std)
     return _HEALTHY
 
 
-def _print_numbers(title: str, numbers: dict[str, float]) -> None:
+def _print_numbers(title: str, numbers: dict[str, float], input_std: float) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -193,6 +203,8 @@ def _print_numbers(title: str, numbers: dict[str, float]) -> None:
         "orthogonal_kernel_std": "  standard deviation of the kernel",
         "orthogonal_spread": "  predicted spread at every layer",
         "orthogonal_chi": "  chi, growth of a squared gradient by layer",
+        "first_layer_gain": "  gain of the first layer, for inputs of standard deviation "
+        f"{input_std:g}",
     }.items():
         if words:
             table.add_row(words, f"{numbers[name]:.5g}")

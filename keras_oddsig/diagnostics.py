@@ -859,9 +859,9 @@ def _formula(activation: OddSigmoid) -> tuple[Any, ...]:
 
 
 def _kind(initializer: Any) -> Any:
-    """Equal for initializers whose layers make one chain."""
-    if initializer is None:
-        return None
+    """Equal for initializers whose layers make one chain; `None` without a prediction."""
+    if initializer is None or getattr(initializer, "bottleneck", None) is not None:
+        return None  # what of a signal is in the directions that are kept, none can say
     scale = (
         initializer._noise_in_use
         if isinstance(initializer, initializers.OddSigmoidInit)

@@ -362,12 +362,6 @@ class OddSigmoidInit(_KernelInitializer):
         }
 
 
-# Where a first layer lets standardized data in, in units of the spread that the network keeps
-# up. Data at 1 in 100 layers of tanh is three times that spread: the first layers saturate.
-# The half is an empirical choice; `docs/benchmarks/reading.md` says with what it was made.
-_ENTRY: Final = 0.5
-
-
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class OddSigmoidOrthogonal(_KernelInitializer):
     """A random rotation, at the gain that the activation and the depth allow.
@@ -408,6 +402,12 @@ class OddSigmoidOrthogonal(_KernelInitializer):
             standardized data. The kernel then has the gain `g * spread / (2 s)` instead of
             `g`, so that the signal begins at half the spread that the next layers keep up,
             and grows to it. By default the inputs are taken as activations of such a layer.
+        bottleneck: For networks in which narrow layers lie between wide ones, the width `k >= 1`
+            of the narrowest that the signal must pass; not for the first layer, which reads
+            data. By default a kernel into a narrow layer picks directions at random and loses
+            most of what the last narrow layer wrote. With it, `k` fixed directions of every
+            layer, waves over its units, are rotated among themselves, and the others, too, so
+            that what has passed one narrow layer passes all. Equal widths need none.
 
     Attributes:
         operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain `g`, the
@@ -420,8 +420,8 @@ class OddSigmoidOrthogonal(_KernelInitializer):
             be read as matrices by these axes and gates.
 
     Reference: this project, for the gain (`keras_oddsig.solver.orthogonal_gain`), the
-    Hartley rotation and the first layer's gain, whose half is an empirical choice
-    (`docs/benchmarks.md`).
+    Hartley rotation, the directions kept through a bottleneck, and the first layer's gain,
+    whose half is an empirical choice (`docs/benchmarks.md`).
     """
 
     def __init__(
@@ -435,34 +435,32 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         seed: Any = None,
         gates: int = 1,
         input_std: float | None = None,
+        bottleneck: int | None = None,
     ) -> None:
         if gain is not None:
             solver._real("gain", gain, above=0)
-        if input_std is not None:
-            solver._real("input_std", input_std, above=0)
+        if bottleneck is not None:
+            solver._integer("bottleneck", bottleneck, at_least=1)
+            if input_std is not None:
+                raise ValueError(
+                    "`bottleneck` must be left out where there is an `input_std`: a first layer "
+                    "reads data, of which no direction is known to be kept. "
+                    f"Received: input_std={input_std!r}, bottleneck={bottleneck!r}"
+                )
         _one_of("rotation", rotation, get_args(Rotation))
         super().__init__(activation, depth, input_axes, output_axes, seed, gates)
         self.gain = None if gain is None else float(gain)
         self.rotation = rotation
         self.operating_point = _operating_point(self.activation, self.depth, self.gain)
+        self._gain_in_use = self.operating_point.gain  # relative to the critical gain
+        if input_std is not None:
+            self._gain_in_use = self.operating_point.first_layer_gain(input_std)
         self.input_std = None if input_std is None else float(input_std)
-        if input_std is not None and self.operating_point.spread == 0:
-            raise ValueError(
-                "`input_std` must come with a `gain` above 1: at this one the signal keeps up "
-                f"no spread to begin at. Received: input_std={input_std!r}, gain={gain!r}"
-            )
-
-    @property
-    def _gain_in_use(self) -> float:
-        """Relative to the critical gain: the operating point's, or that of a first layer."""
-        point = self.operating_point
-        if self.input_std is None:
-            return point.gain
-        return point.gain * _ENTRY * point.spread / self.input_std
+        self.bottleneck = None if bottleneck is None else int(bottleneck)
 
     def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
         gain = self._gain_in_use * self.activation.profile.critical_gain
-        return _rotations, self.rotation, gain
+        return _rotations, self.rotation, self.bottleneck, gain
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -470,6 +468,7 @@ class OddSigmoidOrthogonal(_KernelInitializer):
             "gain": self.gain,
             "rotation": self.rotation,
             "input_std": self.input_std,
+            "bottleneck": self.bottleneck,
         }
 
 
@@ -499,15 +498,27 @@ def _noisy_identity(
     return _backend.add_at(kernel, entries, omega)
 
 
-def _rotations(rotation: Rotation, gain: float, matrices: _Matrices, dtype: str, seed: Any) -> Any:
+def _rotations(
+    rotation: Rotation,
+    bottleneck: int | None,
+    gain: float,
+    matrices: _Matrices,
+    dtype: str,
+    seed: Any,
+) -> Any:
     """`gain` times a rotation for each block, on the centre tap: (taps, m, n)."""
     taps, m, n, blocks = matrices.taps, matrices.m, matrices.n, matrices.blocks
     width = n // blocks
     if m == width == 1:  # of one dimension, a rotation is a sign
         kernel = gain * _signs((m, n), dtype, seed)
     else:
-        draw = _hartley if rotation == "hartley" else _haar
-        drawn = draw(blocks, m, width, gain * max(1.0, math.sqrt(width / m)), dtype, seed)
+        if bottleneck is not None:
+            scale = gain * math.sqrt(width / m)
+            drawn = _through_bottleneck(rotation, bottleneck, blocks, m, width, scale, dtype, seed)
+        else:
+            scale = gain * max(1.0, math.sqrt(width / m))
+            draw = _hartley if rotation == "hartley" else _haar
+            drawn = draw(blocks, m, width, scale, dtype, seed)
         kernel = drawn[0] if blocks == 1 else ops.concatenate(drawn, axis=1)
     if taps == 1:
         return kernel[None]
@@ -544,14 +555,16 @@ def _signs(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
 
 def _haar(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -> list[Any]:
     """`scale` times semi-orthogonal matrices (m, n), uniform over all of them."""
-    # As keras.initializers.Orthogonal, which would not take a tensor for a seed.
     gaussian = keras.random.normal((blocks, max(m, n), min(m, n)), dtype=dtype, seed=seed)
-    rotations = []
-    for block in range(blocks):
-        q, r = ops.qr(gaussian[block])
-        q = scale * q * ops.sign(ops.diagonal(r))
-        rotations.append(q if m >= n else ops.transpose(q))
-    return rotations
+    rotations = [scale * _factor(gaussian[block]) for block in range(blocks)]
+    return rotations if m >= n else [ops.transpose(q) for q in rotations]
+
+
+def _factor(gaussian: Any) -> Any:
+    """The orthogonal factor of a tall or square matrix, uniform if that is Gaussian."""
+    # As keras.initializers.Orthogonal, which would not take a tensor for a seed.
+    q, r = ops.qr(gaussian)
+    return q * ops.sign(ops.diagonal(r))
 
 
 def _hartley(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -> list[Any]:
@@ -564,22 +577,74 @@ def _hartley(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -
         Q[i, j] = s[i] r[j] (C[(i - j) mod N] + S[(i + j) mod N]),
         C[k] - i S[k] = (1/N) sum_j t[j] exp(-2 pi i j k / N).
     """
+    signs = _signs((blocks, m + n + max(m, n)), dtype, seed)
+    return [_corner(signs[block], m, n, scale) for block in range(blocks)]
+
+
+def _corner(signs: Any, m: int, n: int, scale: float) -> Any:
+    """One of `_hartley`, from its signs s, r and t, one after the other."""
     size = max(m, n)
-    signs = _signs((blocks, m + n + size), dtype, seed)
-    rotations = []
+    s, r, t = signs[:m], signs[m : m + n], signs[m + n :]
+    # One vector at a time: XLA's transform on the CPU fails on a sharded batch of them.
+    real, imaginary = ops.fft(((scale / size) * t, ops.zeros_like(t)))
+    # C is even, and C[(i - j) mod N] a table of sums from its last column to its first.
+    table = ops.flip(_backend.sum_table(real, m, n, (1 - n) % size), axis=1)
+    # In place on PyTorch, where each new array would cost as much as a random draw.
+    table -= _backend.sum_table(imaginary, m, n)
+    table *= s[:, None]
+    table *= r
+    return table
+
+
+def _through_bottleneck(
+    rotation: Rotation,
+    bottleneck: int,
+    blocks: int,
+    m: int,
+    n: int,
+    scale: float,
+    dtype: str,
+    seed: Any,
+) -> list[Any]:
+    """`scale` times `F_m R F_n'`, F the first `d = min(m, n)` waves over the units of a side.
+
+    R rotates the first `k = min(bottleneck, d)` of them among themselves, uniformly, for a
+    Hartley transform of few points has few values; and the others as `rotation` says.
+    """
+    d = min(m, n)
+    k = min(bottleneck, d)
+    others = d - k
+    size = k * k + (3 * others if rotation == "hartley" else others * others)
+    random = keras.random.normal((blocks, size), dtype=dtype, seed=seed)
+    left, right = _waves(m, d, dtype), ops.transpose(_waves(n, d, dtype))
+    kernels = []
     for block in range(blocks):
-        # One vector at a time: XLA's transform on the CPU fails on a sharded batch of them.
-        s, r, t = signs[block, :m], signs[block, m : m + n], signs[block, m + n :]
-        real, imaginary = ops.fft(((scale / size) * t, ops.zeros_like(t)))
-        # C is even, and C[(i - j) mod N] a table of sums from its last column to its first.
-        start = (1 - n) % size
-        table = ops.flip(_backend.sum_table(real, m, n, start), axis=1)
-        # In place on PyTorch, where each new array would cost as much as a random draw.
-        table -= _backend.sum_table(imaginary, m, n)
-        table *= s[:, None]
-        table *= r
-        rotations.append(table)
-    return rotations
+        first = scale * _factor(ops.reshape(random[block, : k * k], (k, k)))
+        kernel = left[:, :k] @ first @ right[:k]
+        if others:
+            rest = random[block, k * k :]
+            if rotation == "hartley":
+                rotated = _corner(ops.sign(rest), others, others, scale)
+            else:
+                rotated = scale * _factor(ops.reshape(rest, (others, others)))
+            kernel += left[:, k:] @ rotated @ right[k:]
+        kernels.append(kernel)
+    return kernels
+
+
+def _waves(units: int, number: int, dtype: str) -> Any:
+    """Orthonormal columns `cas(2 pi i f / N) / sqrt(N)`, f = 1, -1, 2, -2, ...: (N, number).
+
+    The squares of a pair, f and -f, sum to 2 / N: pairs use all units alike.
+    """
+    order = np.arange(2, number + 2)
+    frequency = np.where(order % 2, -(order // 2), order // 2) % units
+    if number == units:
+        frequency[-1] = 0
+    # No array of angles in the compiled function: they are made where they are used.
+    turns = ops.arange(units)[:, None] * ops.convert_to_tensor(frequency, "int32") % units
+    angle = 2 * math.pi / units * ops.cast(turns, dtype)
+    return (ops.cos(angle) + ops.sin(angle)) / math.sqrt(units)
 
 
 # ----------------------------------------------------------------------------------

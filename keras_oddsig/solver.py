@@ -954,6 +954,9 @@ def recurrent_spread(profile: Profile, noise_scale: float) -> float:
 # ----------------------------------------------------------------------------------
 
 
+_ENTRY: Final = 0.5  # where a first layer lets data in, in units of the spread
+
+
 @dataclass(frozen=True)
 class OrthogonalGain:
     """The operating point of a network of kernels `g * omega * Q`, `Q` a rotation.
@@ -969,6 +972,44 @@ class OrthogonalGain:
     gain: float
     spread: float
     chi: float
+
+    def first_layer_gain(self, input_std: float) -> float:
+        """The gain with which a first layer lets data in at half the spread.
+
+        `g * spread / (2 s)`: the data begin where the signal of the next layers is still
+        almost linear, and grow to the spread that keeps itself. At the gain `g` itself,
+        standardized data are three times that spread in 100 layers of tanh, and saturate the
+        first layers.
+
+        Args:
+            input_std: The standard deviation `s > 0` of the network's inputs, 1 if they are
+                standardized.
+
+        Returns:
+            The gain, relative to the critical gain.
+
+        Raises:
+            ValueError: If `input_std` is not a positive number, or the gain is at most 1,
+                where the signal keeps up no spread to begin at.
+
+        Example:
+
+        >>> import numpy as np
+        >>> from keras_oddsig import solver
+        >>> point = solver.orthogonal_gain(np.tanh, depth=100)
+        >>> print(f"{point.first_layer_gain(1.0):.2f}")
+        0.17
+
+        Reference: this project; the half is an empirical choice, and `docs/benchmarks.md`
+        says with what it was made.
+        """
+        _real("input_std", input_std, above=0)
+        if self.spread == 0:
+            raise ValueError(
+                "`input_std` must come with a gain above 1: at this one the signal keeps up no "
+                f"spread to begin at. Received: input_std={input_std!r}, gain={self.gain!r}"
+            )
+        return self.gain * _ENTRY * self.spread / input_std
 
 
 def orthogonal_gain(function: Function, depth: float) -> OrthogonalGain:

@@ -83,7 +83,7 @@ class TestSolve:
     def test_json_holds_what_the_solver_and_the_initializers_say(self, run):
         status, output, errors = run(
             *("solve", "--activation", "erf", "--depth", 50, "--width", 64),
-            *("--negative-rate", 0.2, "--json"),
+            *("--negative-rate", 0.2, "--input-std", 2, "--json"),
         )
         assert (status, errors) == (0, [])
         numbers = json.loads(output)
@@ -95,6 +95,7 @@ class TestSolve:
                 "activation": "erf",
                 "depth": 50,
                 "width": 64,
+                "input_std": 2.0,
                 "critical_gain": math.sqrt(math.pi) / 2,
                 "noise_scale": scale,
                 "kernel_noise_std": math.sqrt(math.pi) / 2 * scale / 8,
@@ -104,6 +105,7 @@ class TestSolve:
                 "orthogonal_kernel_std": point.gain * math.sqrt(math.pi) / 2 / 8,
                 "orthogonal_spread": point.spread,
                 "orthogonal_chi": 1 + 1 / 50,
+                "first_layer_gain": point.gain * point.spread / 4,
             }
         )
 
@@ -115,6 +117,10 @@ class TestSolve:
         assert noise.std() == pytest.approx(numbers["kernel_noise_std"], rel=0.03)
         rotation = keras.ops.convert_to_numpy(ko.OddSigmoidOrthogonal("langevin")((200, 200)))
         assert rotation.std() == pytest.approx(numbers["orthogonal_kernel_std"], rel=0.03)
+        first = ko.OddSigmoidOrthogonal("langevin", input_std=1.0)
+        ratio = keras.ops.convert_to_numpy(first((200, 200))).std() / rotation.std()
+        gains = numbers["first_layer_gain"] / numbers["orthogonal_gain"]
+        assert ratio == pytest.approx(gains, rel=0.03)
 
     def test_it_knows_the_names_that_get_knows_and_the_same_functions(self):
         assert list(_functions.NAMED) == list(activations._CLASSES)
@@ -153,12 +159,15 @@ class TestSolve:
     @pytest.mark.parametrize("name", ["tanh", "arctan", "algebraic", "softsign", "bipolar_sigmoid"])
     def test_table_shows_every_number(self, name, run):
         _, output, _ = run("solve", "--activation", name, "--json")
-        numbers = [value for value in json.loads(output).values() if isinstance(value, float)]
+        numbers = json.loads(output)
+        asked = {name: numbers.pop(name) for name in ("activation", "depth", "width", "input_std")}
+        assert asked == {"activation": name, "depth": 100, "width": 256, "input_std": 1.0}
         status, output, errors = run("solve", "--activation", name)
         assert (status, errors) == (0, [])
-        assert len(numbers) == 9
-        for number in numbers:
+        assert len(numbers) == 10
+        for number in numbers.values():
             assert f"{number:.5g} │" in output
+        assert "first layer, for inputs of standard deviation 1 " in output
         assert f"{name}, 100 layers of 256 units" in output
 
     @pytest.mark.parametrize(
@@ -168,6 +177,7 @@ class TestSolve:
             ("--depth", "0", "Received: depth=0"),
             ("--depth", "ten", "--depth"),
             ("--width", "-3", "Received: width=-3"),
+            ("--input-std", "0", "Received: input_std=0.0"),
             ("--negative-rate", "0.5", "Received: negative_rate=0.5"),
             ("--negative-rate", "nan", "Received: negative_rate=nan"),
             ("--noise-scale", "inf", "noise_scale"),

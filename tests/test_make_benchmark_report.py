@@ -159,6 +159,10 @@ def test_slopes_count_cells_that_train(report):
     assert report.slopes([both]).holds is False
     assert report.slopes([found, both]).holds is True
     assert "of the standard ones, glorot normal in 50%" in report.slopes([found, both]).numbers
+    # Who is in some of the cells only does not count as training in all.
+    other = cell(report, haar=[0.9] * 5, hartley=[0.3] * 5, glorot_normal=[0.1] * 5)
+    only = cell(report, hartley=[0.9] * 5, glorot_normal=[0.1] * 5)
+    assert report.slopes([other, only]).holds is False
 
 
 def test_speed_and_normalization(report):

@@ -698,6 +698,21 @@ class TestOrthogonal:
         point = solver.orthogonal_spread(np.tanh, 0.9)
         assert (point.spread, point.chi) == (0.0, pytest.approx(0.81))
 
+    @pytest.mark.parametrize("input_std", [0.1, 1, 30.0])
+    def test_a_first_layer_lets_data_of_any_scale_in_at_half_the_spread(self, input_std):
+        point = solver.orthogonal_gain(np.tanh, 300)
+        z = np.random.default_rng(0).standard_normal(100_000)
+        std = np.tanh(point.first_layer_gain(input_std) * input_std * z).std()
+        assert std == pytest.approx(point.spread / 2, rel=0.04)  # g > 1 against tanh's bend
+
+    def test_a_first_layer_needs_a_spread_to_begin_at(self):
+        point = solver.orthogonal_spread(np.tanh, 0.9)
+        with pytest.raises(ValueError, match=r"Received: input_std=1, gain=0.9"):
+            point.first_layer_gain(1)
+        for wrong, error in ((0, ValueError), (-1.0, ValueError), ("1", TypeError)):
+            with pytest.raises(error, match=f"Received: input_std={wrong!r}"):
+                point.first_layer_gain(wrong)
+
     @pytest.mark.parametrize("depth", [0, 0.5, -3, math.inf])
     def test_a_depth_below_one_is_refused(self, depth):
         with pytest.raises(ValueError, match=f"`depth` must be .* Received: depth={depth}"):

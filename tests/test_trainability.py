@@ -89,6 +89,22 @@ def test_every_method_initializes_every_structure(benchmark, methods):
         assert (weights[1][0] != other[1][0]).any() == (name != "identity"), name
 
 
+def test_what_the_readme_recommends_knows_of_a_bottleneck_where_there_is_one(benchmark, methods):
+    task = benchmark.load("digits", 6)
+    for width, kept in (("8/4", True), ("8", False)):
+        setting = cell(benchmark, activation="tanh", depth=6, width=width)
+        net = benchmark.network(setting, "plain", task)
+        singular = {}
+        for name in ("hartley, scaled input", "hartley, scaled input, no bottleneck"):
+            parts = benchmark.draw(net, methods.METHODS[name], setting, task, seed=1)
+            kernels = [w for part in parts[1:-1] for w in part if w.ndim == 2]
+            values = np.linalg.svd(np.linalg.multi_dot(kernels), compute_uv=False)
+            singular[name] = values[3] / values[0]
+        ours, other = singular.values()
+        assert ours == pytest.approx(1, abs=1e-5)
+        assert other < 0.7 if kept else other == pytest.approx(1, abs=1e-5)
+
+
 def test_lsuv_gives_each_layer_unit_variance(benchmark, methods):
     setting = cell(benchmark, activation="bipolar_sigmoid", depth=5)
     task, method = benchmark.load("digits", 5), methods.METHODS["lsuv"]
@@ -257,15 +273,19 @@ def test_standard_holds_what_the_claims_rest_on(benchmark, methods):
         for g in groups
         if g.cell.task == "digits"
     }
-    for method in methods.METHODS:
+    for name, method in methods.METHODS.items():
+        for activation in ("tanh", "bipolar_sigmoid"):
+            assert (activation, 50, "16/4", "adam", 0, name) in found
+        if method.chains:
+            assert all(width == "16/4" for _, _, width, _, _, each in found if each == name)
+            continue
         for activation in ("tanh", "erf", "softsign", "bipolar_sigmoid"):
             for depth in (50, 100):
-                assert (activation, depth, "32", "adam", 0, method) in found
+                assert (activation, depth, "32", "adam", 0, name) in found
         for activation in ("tanh", "bipolar_sigmoid"):
-            assert (activation, 300, "32", "adam", 0, method) in found
-            assert (activation, 50, "16/4", "adam", 0, method) in found
-            assert (activation, 50, "32", "sgd", 0, method) in found
-            assert (activation, 50, "32", "adam", 100, method) in found
+            assert (activation, 300, "32", "adam", 0, name) in found
+            assert (activation, 50, "32", "sgd", 0, name) in found
+            assert (activation, 50, "32", "adam", 100, name) in found
     assert {g.cell.task for g in groups} == set(benchmark.TASKS)
     assert all(len(g.rates) == 4 and len(g.seeds) == 5 for g in groups)
     assert all(g.cell.steps % benchmark.EVERY == 0 for g in groups)
@@ -275,8 +295,17 @@ def test_standard_holds_what_the_claims_rest_on(benchmark, methods):
 
 def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):
     groups = benchmark.arguments(["--standard"]).groups
-    chunks = benchmark.chunks_of(groups)
+    chunks = benchmark.chunks_of(groups, jobs=2)
     assert sorted(map(repr, (g for chunk in chunks for g in chunk))) == sorted(map(repr, groups))
     for chunk in chunks:
         cells = {dataclasses.replace(group.cell, samples=0) for group in chunk}
         assert len(cells) == len({methods.METHODS[g.method].structure for g in chunk}) == 1
+
+
+def test_a_single_cell_is_work_for_every_core(benchmark):
+    groups = [g for g in benchmark.arguments(["--standard"]).groups if g.cell.task == "burgers"]
+    plain = [g for g in groups if benchmark.METHODS[g.method].structure == "plain"]
+    for jobs in (2, 4):
+        chunks = benchmark.chunks_of(plain, jobs)
+        assert len(chunks) == jobs
+        assert max(map(len, chunks)) == -(-len(plain) // jobs)

@@ -641,10 +641,11 @@ def _waves(units: int, number: int, dtype: str) -> Any:
     frequency = np.where(order % 2, -(order // 2), order // 2) % units
     if number == units:
         frequency[-1] = 0
-    # No array of angles in the compiled function: they are made where they are used.
-    turns = ops.arange(units)[:, None] * ops.convert_to_tensor(frequency, "int32") % units
-    angle = 2 * math.pi / units * ops.cast(turns, dtype)
-    return (ops.cos(angle) + ops.sin(angle)) / math.sqrt(units)
+    angle = 2 * np.pi / units * np.arange(units)
+    wave = ops.convert_to_tensor((np.cos(angle) + np.sin(angle)) / math.sqrt(units), dtype)
+    # One wave, read at every f-th unit: no constant of the kernel's size.
+    unit = ops.arange(units)[:, None] * ops.convert_to_tensor(frequency, "int32") % units
+    return ops.take(wave, unit, axis=0)
 
 
 # ----------------------------------------------------------------------------------

@@ -586,6 +586,26 @@ class TestPredictions:
         assert measured[0] == pytest.approx(np.sqrt(square), rel=0.02)
         assert measured[0] < measured[-1] < point.spread
 
+    def test_a_bottleneck_is_passed_where_the_kernels_know_of_it(self):
+        first = ko.OddSigmoidOrthogonal("tanh", depth=40, input_std=1.0)
+        verdicts = {}
+        for k in (4, None):
+            hidden = ko.OddSigmoidOrthogonal("tanh", depth=40, bottleneck=k)
+            kernels = [first] + [hidden] * 39
+            model = sequential(
+                *(
+                    Dense(4 if layer % 2 else 16, "tanh", kernel_initializer=kernel)
+                    for layer, kernel in enumerate(kernels)
+                ),
+                units=16,
+            )
+            report = ko.signal_report(model, data(128, 16))
+            verdicts[k] = report.verdict
+            # How much of a signal is in the directions kept, the solver does not know.
+            known = report.layers[-1].predicted_spread is not None
+            assert known == (k is None)
+        assert verdicts == {4: "healthy", None: "forgetting"}
+
     def test_an_activation_layer_reads_the_kernel_before_it(self):
         init = ko.OddSigmoidOrthogonal(ko.Tanh(rate=2.0), depth=5)
         inside = sequential(*[Dense(32, ko.Tanh(rate=2.0), kernel_initializer=init)] * 1, units=32)

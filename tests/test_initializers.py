@@ -1,6 +1,8 @@
 """The initializers, on the backend that KERAS_BACKEND names."""
 
 import contextlib
+import functools
+import itertools
 import math
 import shutil
 import warnings
@@ -16,6 +18,8 @@ from keras_oddsig import initializers, solver
 
 SHAPES = [(1, 1), (1, 4), (4, 1), (2, 2), (5, 7), (7, 5), (64, 64), (33, 100), (100, 33)]
 BOTH = [ko.OddSigmoidInit, ko.OddSigmoidOrthogonal]
+# A way of its own to draw.
+KEEPING = pytest.param(functools.partial(ko.OddSigmoidOrthogonal, bottleneck=3), id="bottleneck")
 SIGMAS = 5  # tolerance of a statistic, in standard errors
 
 
@@ -190,6 +194,10 @@ class TestOrthogonal:
         with pytest.raises(ValueError, match=r"`input_std` must .* input_std=1.0, gain=0.9"):
             ko.OddSigmoidOrthogonal("tanh", gain=0.9, input_std=1.0)
 
+    def test_a_first_layer_keeps_no_directions(self):
+        with pytest.raises(ValueError, match=r"`bottleneck` .* input_std=1.0, bottleneck=4$"):
+            ko.OddSigmoidOrthogonal("tanh", input_std=1.0, bottleneck=4)
+
     def test_solver_runs_once_for_each_activation_and_depth(self, monkeypatch):
         calls = []
         solve = solver.orthogonal_gain
@@ -200,6 +208,61 @@ class TestOrthogonal:
             ko.OddSigmoidOrthogonal(ko.Erf(rate=2.0), depth=17)
             ko.OddSigmoidOrthogonal(ko.Algebraic(order=4), depth=17)
         assert len(calls) == 2
+
+
+@pytest.mark.parametrize("rotation", ["hartley", "haar"])
+class TestBottleneck:
+    def test_what_has_passed_one_narrow_layer_passes_all(self, rotation, draw):
+        widths = [4, 16, 16, 7, 33, 4] * 5
+        shapes = list(itertools.pairwise(widths))
+        told, untold = (
+            ko.OddSigmoidOrthogonal("erf", 20, rotation=rotation, bottleneck=k) for k in (4, None)
+        )
+        gain = told.operating_point.gain * math.sqrt(math.pi) / 2
+        product = np.linalg.multi_dot([draw(told, shape) / gain for shape in shapes])
+        assert product @ product.T == pytest.approx(np.eye(4), abs=1e-4)
+        assert not np.allclose(np.abs(product), np.eye(4), atol=0.1)  # and mixes what it keeps
+        product = np.linalg.multi_dot([draw(untold, shape) for shape in shapes])
+        values = np.linalg.svd(product, compute_uv=False)
+        assert values[-1] < 0.01 * values[0]
+
+    @pytest.mark.parametrize("shape", [*SHAPES, (4, 64), (64, 4)])
+    def test_is_semi_orthogonal(self, rotation, shape, draw):
+        init = ko.OddSigmoidOrthogonal("langevin", 20, rotation=rotation, bottleneck=4)
+        m, n = shape
+        q = draw(init, shape) / (init.operating_point.gain * 3)
+        gram = q.T @ q if n <= m else q @ q.T
+        assert gram == pytest.approx(n / m * np.eye(min(m, n)), abs=2e-5)
+        if shape == (4, 64):  # an even number of waves: all units alike
+            assert np.sum(q**2, axis=0) == pytest.approx(np.ones(64), rel=1e-4)
+
+    def test_a_deep_chain_keeps_its_spread_and_its_rank(self, rotation, draw):
+        told, untold = (
+            ko.OddSigmoidOrthogonal("softsign", 60, rotation=rotation, bottleneck=k)
+            for k in (16, None)
+        )
+        left = {}
+        for init in (told, untold):
+            x = np.random.default_rng(0).standard_normal((256, 16)) / 4
+            for shape in [(16, 64), (64, 64), (64, 16)] * 20:
+                x = init.activation.reference(x @ draw(init, shape))
+            values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
+            left[init] = values.sum() ** 2 / np.sum(values**2)
+        assert x.std() == pytest.approx(untold.operating_point.spread, rel=0.2)
+        assert left[told] > 10
+        assert left[untold] < 3
+
+    def test_convolutions_and_gates_are_as_without(self, rotation, draw):
+        init = ko.OddSigmoidOrthogonal(rotation=rotation, bottleneck=3)
+        centre, rest = centre_tap(draw(init, (3, 3, 6, 10)))
+        gain = init.operating_point.gain
+        assert centre @ centre.T == pytest.approx(gain**2 * 10 / 6 * np.eye(6), abs=1e-5)
+        assert not rest.any()
+        init = ko.OddSigmoidOrthogonal(rotation=rotation, bottleneck=3, gates=4)
+        blocks = np.split(draw(init, (6, 24)), 4, axis=1)
+        for block in blocks:
+            assert block.T @ block == pytest.approx(gain**2 * np.eye(6), abs=1e-5)
+        assert not np.allclose(blocks[0], blocks[1])
 
 
 def centre_tap(kernel):
@@ -422,7 +485,7 @@ class TestAxes:
         assert not matrix[[0, 2]].any()
 
 
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", [*BOTH, KEEPING])
 class TestSeeds:
     def test_one_unseeded_instance_gives_a_hundred_layers_different_kernels(self, cls):
         init = cls("tanh")
@@ -523,7 +586,7 @@ class TestSeeds:
             cls(seed=seed)
 
 
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", [*BOTH, KEEPING])
 class TestPrecision:
     @pytest.fixture
     def policy(self, request):
@@ -578,7 +641,7 @@ class TestPrecision:
         kernel = draw(cls(), (50, 50), dtype=policy)
         assert kernel.dtype == "float64"
         assert not np.array_equal(kernel, kernel.astype("float32"))
-        if cls is ko.OddSigmoidOrthogonal:
+        if cls is not ko.OddSigmoidInit:
             gram = kernel.T @ kernel
             assert gram / gram[0, 0] == pytest.approx(np.eye(50), abs=1e-14)
 
@@ -680,6 +743,8 @@ class TestArguments:
         (ko.OddSigmoidOrthogonal, {"rotation": "givens"}, ValueError, "rotation='givens'"),
         (ko.OddSigmoidOrthogonal, {"input_std": 0}, ValueError, "input_std=0"),
         (ko.OddSigmoidOrthogonal, {"input_std": "one"}, TypeError, "input_std='one'"),
+        (ko.OddSigmoidOrthogonal, {"bottleneck": 0}, ValueError, "bottleneck=0"),
+        (ko.OddSigmoidOrthogonal, {"bottleneck": 4.0}, TypeError, "bottleneck=4.0"),
     ],
 )
 def test_arguments_of_one_initializer_are_checked(cls, arguments, error, received):

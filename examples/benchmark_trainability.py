@@ -865,10 +865,18 @@ def estimate(groups: list[Group], args: argparse.Namespace, console: Console) ->
         cell = dataclasses.replace(group.cell, activation="", samples=0)
         return cell, METHODS[group.method].structure, METHODS[group.method].lsuv
 
-    def timed(group: Group) -> tuple[float, float]:
+    def timed(group: Group) -> tuple[float, float, float]:
+        """Seconds a step and run, and of a group's initialization and compilation."""
+        few = dataclasses.replace(group, cell=dataclasses.replace(group.cell, steps=EVERY))
+        compiling = 0.0
+        if BACKEND == "jax" and not args.plain:
+            cell = dataclasses.replace(few.cell, samples=0)
+            program = _compiled(cell, METHODS[group.method].structure, len(group.runs))
+            compiling = program.seconds
         start = time.perf_counter()
-        rows = train(group, args.plain)
-        return time.perf_counter() - start, rows[0]["seconds_per_step"]
+        per_step = train(few, args.plain)[0]["seconds_per_step"]
+        seconds = time.perf_counter() - start
+        return per_step, max(0.0, seconds - per_step * EVERY * len(group.runs)), compiling
 
     table = Table(title=f"Estimate on {args.jobs} cores, {BACKEND}")
     for column in ("task", "runs", "training, min", "initializing, min", "compiling, min", "h"):
@@ -880,14 +888,7 @@ def estimate(groups: list[Group], args: argparse.Namespace, console: Console) ->
         seen = set()
         for group in of_task:
             if kind(group) not in kinds:
-                steps = 2 * EVERY
-                few = dataclasses.replace(group, cell=dataclasses.replace(group.cell, steps=steps))
-                (first, _), (second, per_step) = timed(few), timed(few)
-                kinds[kind(group)] = (
-                    per_step,
-                    max(0.0, second - per_step * steps * len(group.runs)),
-                    first - second,
-                )
+                kinds[kind(group)] = timed(group)
             per_step, initialize, compile_ = kinds[kind(group)]
             training += per_step * group.cell.steps * len(group.runs)
             initializing += initialize

@@ -1064,7 +1064,10 @@ def _advice(measured: Measured, verdict: str, start: int) -> str:
             "None of these activations is odd-sigmoid: the initializers of this package are not "
             "for them."
         )
-    if any(_initializer_of(c) is not None for c in measured.calls):
+    narrow = _bottleneck(measured)
+    made = [each for each in map(_initializer_of, measured.calls) if each is not None]
+    untold = narrow is not None and all(getattr(m, "bottleneck", None) is None for m in made)
+    if made and not (untold and verdict in ("collapsing", "forgetting")):
         return (
             "The kernels were made for this activation: compare `depth` with the "
             f"{len(activations_)} layers here, and the scale of the input (rms "
@@ -1073,7 +1076,27 @@ def _advice(measured: Measured, verdict: str, start: int) -> str:
     activation = _activation_of(call.layer) or activations_[0]
     name = _activation_name(activation) if activation.amplitude == activation.rate == 1 else None
     shown = f'"{name}"' if name in activations._CLASSES else "the activation"
-    return f"Initialize the kernels with OddSigmoidOrthogonal({shown}, depth={len(activations_)})."
+    arguments = f"{shown}, depth={len(activations_)}"
+    told = f"{arguments}, bottleneck={narrow}" if narrow is not None else arguments
+    first = ""
+    if 0 < measured.source < math.inf:
+        first = (
+            f", the first with OddSigmoidOrthogonal({arguments}, input_std={measured.source:.2g})"
+        )
+    return f"Initialize the kernels with OddSigmoidOrthogonal({told}){first}."
+
+
+def _bottleneck(measured: Measured) -> int | None:
+    """The width of the narrowest dense layer that lies between wider ones, if one does."""
+    if not all(isinstance(call.producer, keras.layers.Dense) for call in measured.calls):
+        return None
+    widths = [call.producer.units for call in measured.calls]
+    between = [
+        width
+        for row, width in enumerate(widths)
+        if width < max(widths[:row], default=0) and width < max(widths[row + 1 :], default=0)
+    ]
+    return min(between, default=None)
 
 
 # ----------------------------------------------------------------------------------

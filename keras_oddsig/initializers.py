@@ -8,8 +8,9 @@ Which when (as measured, `docs/benchmarks.md`):
 
 - dense or convolutional, layers of about one width: `OddSigmoidOrthogonal(activation, depth)`,
   in the first layer with `input_std=1.0` for standardized data
-- narrow layers between wide ones: `OddSigmoidInit(activation, depth)`, the first layer as above;
-  skip connections, where they are allowed, do far better
+- narrow layers between wide ones: `OddSigmoidOrthogonal(activation, depth, bottleneck=k)`, `k`
+  the narrowest width, the first layer as above; skip connections, where they are allowed, do
+  better still
 - recurrent (`SimpleRNN`): `recurrent_initializer=OddSigmoidOrthogonal(activation, steps)`,
   `kernel_initializer="orthogonal"`
 - normalized, or ReLU-like: Keras's own

@@ -604,6 +604,7 @@ class TestPredictions:
             # How much of a signal is in the directions kept, the solver does not know.
             known = report.layers[-1].predicted_spread is not None
             assert known == (k is None)
+            assert ('"tanh", depth=40, bottleneck=4)' in report.advice) == (k is None)
         assert verdicts == {4: "healthy", None: "forgetting"}
 
     def test_an_activation_layer_reads_the_kernel_before_it(self):
@@ -642,7 +643,7 @@ class TestVerdicts:
         assert 2 < start < 50
         verdicts = [row.verdict for row in report.layers]
         assert verdicts == ["healthy"] * start + ["collapsing"] * (60 - start)
-        assert 'OddSigmoidOrthogonal("tanh", depth=60)' in report.advice
+        assert 'kernels with OddSigmoidOrthogonal("tanh", depth=60), the first' in report.advice
 
     def test_he_saturates_at_60_layers_of_tanh(self):
         report = ko.signal_report(deep(fresh(keras.initializers.HeNormal)), data(128, 64))

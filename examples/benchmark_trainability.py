@@ -633,6 +633,7 @@ def groups_of(args: argparse.Namespace) -> list[Group]:
         if all(not wanted or getattr(cell, name) in wanted for name, wanted in filters.items())
     ]
     methods = args.methods or (SMOKE_METHODS if args.grid == "smoke" else tuple(METHODS))
+    seeds = tuple(range(args.first_seed, args.first_seed + args.seeds))
     groups = []
     for cell in cells:
         rates = RATES[cell.optimizer]
@@ -645,7 +646,7 @@ def groups_of(args: argparse.Namespace) -> list[Group]:
             and (len(cell.widths) > 1 or not METHODS[name].chains)
         ]
         for method in sorted(applicable, key=lambda m: METHODS[m].structure):
-            groups.append(Group(cell, method, tuple(rates), tuple(range(args.seeds))))
+            groups.append(Group(cell, method, tuple(rates), seeds))
     return groups
 
 
@@ -937,6 +938,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=_integers, help="of the grid; 0 for all")
     parser.add_argument("--widths", type=lambda text: text.split(";"), help="of the grid")
     parser.add_argument("--seeds", type=int, help="runs of each learning rate")
+    parser.add_argument("--first-seed", type=int, default=0, help="the others follow (%(default)s)")
     parser.add_argument("--steps", type=int, help="of each run, in place of the grid's")
     parser.add_argument("--results", type=Path, help="a file of JSON lines, which is continued")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
@@ -955,6 +957,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < 1:
             parser.error(f"--{name} must be at least 1. Received: {value}")
+    if args.first_seed < 0:
+        parser.error(f"--first-seed must be at least 0. Received: {args.first_seed}")
     if args.ray:
         try:
             import ray  # noqa: F401

@@ -216,6 +216,12 @@ def test_methods_are_compared_on_the_cells_that_all_have(report):
     table = report.method_table(report.cells_of(easy + hard))
     assert "| hartley | 1 | 100% | 0.900 |" in table
     assert "| lsuv | 1 | 100% | 0.900 |" in table
+    # One that is for few cells only does not restrict the others to them.
+    more = [row(m, s, 0.9, depth=50) for m in ("hartley", "lsuv") for s in SEEDS]
+    few = [row("haar", s, 0.8) for s in SEEDS]
+    table = report.method_table(report.cells_of(easy + few + hard + more))
+    assert "| hartley | 2 | 100% | 0.900 |" in table
+    assert "haar" not in table
 
 
 def test_cells_come_in_order_whatever_the_files(report):
@@ -284,9 +290,29 @@ def test_the_committed_page_is_that_of_the_committed_results(report):
     pictures = [f"benchmarks_{name}.png" for name in ("cells", "training", "burgers")]
     assert all((docs / name).exists() for name in pictures)
     reading = (docs / "benchmarks" / "reading.md").read_text().strip()
-    assert report.page(cells, environments, pictures, reading) == page
+    fresh, _ = report.read([docs / "benchmarks" / "fresh-seeds-jax.jsonl.gz"])
+    assert not {(r["method"], r["seed"]) for r in fresh} & {(r["method"], r["seed"]) for r in rows}
+    fresh = report.cells_of(fresh)
+    assert report.page(cells, environments, pictures, reading, fresh) == page
     # Each loss has its reason.
     assert all(f"- *{c.name}*" in reading for c, _, _ in report.lost(cells))
+
+
+def test_fresh_seeds_are_a_section_of_their_own(report, tmp_path):
+    for name, seeds, ours in (("first", SEEDS, 0.9), ("fresh", range(5, 10), 0.7)):
+        lines = [row("hartley", s, ours) for s in seeds] + [row("lsuv", s, 0.8) for s in seeds]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
+    report.main(
+        [str(tmp_path / "first.jsonl"), "--fresh", str(tmp_path / "fresh.jsonl"),
+         "--output", str(tmp_path / "page.md")]
+    )  # fmt: skip
+    before, after = (tmp_path / "page.md").read_text().split("## With fresh seeds\n")
+    assert "| hartley 0.900 | lsuv 0.800 | **+0.100" in before
+    section = after.split("## Method by method")[0]
+    assert "seeds 5 to 9, with which nothing was chosen, of *hartley*, *lsuv*" in section
+    assert "better than the best of these without normalization in 0 of 1 cells" in section
+    assert "and worse in 1." in section
+    assert "| hartley 0.700 | lsuv 0.800 | **-0.100" in section
 
 
 def test_bad_files_end_with_one_line(report, tmp_path, capsys):

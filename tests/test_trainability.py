@@ -247,6 +247,7 @@ def test_processes_give_what_one_process_gives(benchmark, tmp_path):
         (["--smoke", "--activations", "relu"], "Received: relu"),
         (["--smoke", "--depths", "deep"], "Received: deep"),
         (["--smoke", "--seeds", "0"], "Received: 0"),
+        (["--smoke", "--first-seed", "-1"], "Received: -1"),
         (["--smoke", "--depths", "7"], "no cell of --smoke passes"),
         ([], "one of the arguments --smoke --standard --full is required"),
     ],
@@ -291,6 +292,11 @@ def test_standard_holds_what_the_claims_rest_on(benchmark, methods):
     assert all(g.cell.steps % benchmark.EVERY == 0 for g in groups)
     keys = [group.key(*run) for group in groups for run in group.runs]
     assert len(set(keys)) == len(keys)
+
+
+def test_seeds_begin_where_they_are_told(benchmark):
+    groups = benchmark.arguments(["--smoke", "--seeds", "3", "--first-seed", "5"]).groups
+    assert {group.seeds for group in groups} == {(5, 6, 7)}
 
 
 def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):

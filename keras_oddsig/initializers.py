@@ -384,6 +384,7 @@ class OddSigmoidOrthogonal(_KernelInitializer):
     1.14 0.39
     >>> layer = keras.layers.Dense(32, ko.Erf(), kernel_initializer=init)
     >>> first = ko.OddSigmoidOrthogonal("erf", depth=50, input_std=1.0)  # standardized data
+    >>> init = ko.OddSigmoidOrthogonal("erf", depth=50, bottleneck=4)  # 16, 4, 16, 4 ... units
 
     Args:
         activation: The activation that follows the kernel: anything `keras_oddsig.get`
@@ -406,9 +407,10 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         bottleneck: For networks in which narrow layers lie between wide ones, the width `k >= 1`
             of the narrowest that the signal must pass; not for the first layer, which reads
             data. By default a kernel into a narrow layer picks directions at random and loses
-            most of what the last narrow layer wrote. With it, `k` fixed directions of every
-            layer, waves over its units, are rotated among themselves, and the others, too, so
-            that what has passed one narrow layer passes all. Equal widths need none.
+            most of what the last narrow layer wrote. With it, `Q = sqrt(n / m) F_m R F_n'`:
+            the columns of `F` are waves over a layer's units, and `R` rotates the first `k` of
+            them among themselves, and the others. So what has passed one narrow layer passes
+            all. It costs matrix products, and layers of equal widths do not need it.
 
     Attributes:
         operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain `g`, the

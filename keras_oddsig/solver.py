@@ -989,8 +989,9 @@ class OrthogonalGain:
             The gain, relative to the critical gain.
 
         Raises:
-            ValueError: If `input_std` is not a positive number, or the gain is at most 1,
-                where the signal keeps up no spread to begin at.
+            TypeError: If `input_std` is not a number.
+            ValueError: If it is not positive, or the gain is at most 1, where the signal keeps
+                up no spread to begin at.
 
         Example:
 

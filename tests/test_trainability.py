@@ -1,6 +1,7 @@
 """The trainability benchmark, small: networks, tasks, both ways of training, resuming."""
 
 import dataclasses
+import itertools
 import json
 
 import keras
@@ -311,7 +312,8 @@ def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):
 def test_a_single_cell_is_work_for_every_core(benchmark):
     groups = [g for g in benchmark.arguments(["--standard"]).groups if g.cell.task == "burgers"]
     plain = [g for g in groups if benchmark.METHODS[g.method].structure == "plain"]
-    for jobs in (2, 4):
-        chunks = benchmark.chunks_of(plain, jobs)
-        assert len(chunks) == jobs
-        assert max(map(len, chunks)) == -(-len(plain) // jobs)
+    for rest, jobs in itertools.product((plain[:9], plain[:14]), (2, 4)):
+        sizes = [len(chunk) for chunk in benchmark.chunks_of(rest, jobs)]
+        assert max(sizes) == -(-len(rest) // jobs)
+        assert sum(sizes) == len(rest)
+    assert max(len(chunk) for chunk in benchmark.chunks_of(plain, 1)) == benchmark.CHUNK

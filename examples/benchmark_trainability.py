@@ -636,8 +636,8 @@ def groups_of(args: argparse.Namespace) -> list[Group]:
     seeds = tuple(range(args.first_seed, args.first_seed + args.seeds))
     groups = []
     for cell in cells:
-        rates = RATES[cell.optimizer]
-        if args.grid == "smoke":
+        rates = args.rates or RATES[cell.optimizer]
+        if args.grid == "smoke" and not args.rates:
             rates = rates[1:3]
         applicable = [
             name
@@ -937,6 +937,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--depths", type=_integers, help="of the grid, such as 50;100")
     parser.add_argument("--samples", type=_integers, help="of the grid; 0 for all")
     parser.add_argument("--widths", type=lambda text: text.split(";"), help="of the grid")
+    parser.add_argument("--rates", type=_rates, help="in place of the grid's, such as 3e-5;1e-4")
     parser.add_argument("--seeds", type=int, help="runs of each learning rate")
     parser.add_argument("--first-seed", type=int, default=0, help="the others follow (%(default)s)")
     parser.add_argument("--steps", type=int, help="of each run, in place of the grid's")
@@ -989,6 +990,16 @@ def _integers(text: str) -> tuple[int, ...]:
         return tuple(int(value) for value in text.split(";"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be integers. Received: {text}") from None
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(value) for value in text.split(";"))
+    except ValueError:
+        rates = ()
+    if not rates or not all(0 < rate < math.inf for rate in rates):
+        raise argparse.ArgumentTypeError(f"must be positive numbers. Received: {text}")
+    return rates
 
 
 def main(argv: list[str] | None = None) -> Path | float:

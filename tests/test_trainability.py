@@ -249,6 +249,8 @@ def test_processes_give_what_one_process_gives(benchmark, tmp_path):
         (["--smoke", "--depths", "deep"], "Received: deep"),
         (["--smoke", "--seeds", "0"], "Received: 0"),
         (["--smoke", "--first-seed", "-1"], "Received: -1"),
+        (["--smoke", "--rates", "1e-3;0"], "Received: 1e-3;0"),
+        (["--smoke", "--rates", "low"], "Received: low"),
         (["--smoke", "--depths", "7"], "no cell of --smoke passes"),
         ([], "one of the arguments --smoke --standard --full is required"),
     ],
@@ -295,9 +297,11 @@ def test_standard_holds_what_the_claims_rest_on(benchmark, methods):
     assert len(set(keys)) == len(keys)
 
 
-def test_seeds_begin_where_they_are_told(benchmark):
+def test_seeds_and_rates_are_those_that_are_asked_for(benchmark):
     groups = benchmark.arguments(["--smoke", "--seeds", "3", "--first-seed", "5"]).groups
     assert {group.seeds for group in groups} == {(5, 6, 7)}
+    groups = benchmark.arguments(["--standard", "--rates", "3e-5;1e-4"]).groups
+    assert {group.rates for group in groups} == {(3e-5, 1e-4)}
 
 
 def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):

@@ -703,7 +703,9 @@ def main(argv: list[str] | None = None) -> list[Claim]:
     if not rows:
         parser.error("these files hold no runs")
     cells = cells_of(rows)
-    fresh = cells_of(read([args.fresh])[0]) if args.fresh else []
+    fresh_rows, also = read([args.fresh]) if args.fresh else ([], [])
+    environments += [each for each in also if each not in environments]
+    fresh = cells_of(fresh_rows)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     stem = args.output.stem
     pictures = [f"{stem}_cells.png", f"{stem}_training.png"]

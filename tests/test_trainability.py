@@ -313,6 +313,19 @@ def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):
         assert len(cells) == len({methods.METHODS[g.method].structure for g in chunk}) == 1
 
 
+def test_an_estimate_times_each_kind_of_network_and_trains_nothing(benchmark, tmp_path, capsys):
+    path = tmp_path / "none.jsonl"
+    hours = benchmark.main(
+        ["--smoke", "--tasks", "tabular", "--seeds", "1", "--methods", "hartley;glorot + residual",
+         "--jobs", "1", "--estimate", "--results", str(path)]
+    )  # fmt: skip
+    assert 0 < hours < 1
+    printed = capsys.readouterr().out
+    assert "tabular" in printed
+    assert f"{hours:.2f} hours in all" in printed
+    assert not path.exists() or not path.read_text()
+
+
 def test_a_single_cell_is_work_for_every_core(benchmark):
     groups = [g for g in benchmark.arguments(["--standard"]).groups if g.cell.task == "burgers"]
     plain = [g for g in groups if benchmark.METHODS[g.method].structure == "plain"]

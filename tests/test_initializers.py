@@ -241,16 +241,16 @@ class TestBottleneck:
             ko.OddSigmoidOrthogonal("softsign", 60, rotation=rotation, bottleneck=k)
             for k in (16, None)
         )
-        left = {}
+        spread, rank = {}, {}
         for init in (told, untold):
             x = np.random.default_rng(0).standard_normal((256, 16)) / 4
             for shape in [(16, 64), (64, 64), (64, 16)] * 20:
                 x = init.activation.reference(x @ draw(init, shape))
             values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
-            left[init] = values.sum() ** 2 / np.sum(values**2)
-        assert x.std() == pytest.approx(untold.operating_point.spread, rel=0.2)
-        assert left[told] > 10
-        assert left[untold] < 3
+            spread[init], rank[init] = x.std(), values.sum() ** 2 / np.sum(values**2)
+        assert spread[told] == pytest.approx(told.operating_point.spread, rel=0.2)
+        assert rank[told] > 10
+        assert rank[untold] < 3
 
     def test_convolutions_and_gates_are_as_without(self, rotation, draw):
         init = ko.OddSigmoidOrthogonal(rotation=rotation, bottleneck=3)

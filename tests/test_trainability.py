@@ -313,7 +313,10 @@ def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):
         assert len(cells) == len({methods.METHODS[g.method].structure for g in chunk}) == 1
 
 
-def test_an_estimate_times_each_kind_of_network_and_trains_nothing(benchmark, tmp_path, capsys):
+def test_an_estimate_times_each_kind_of_network_and_trains_nothing(
+    benchmark, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(benchmark, "pin", lambda: None)  # this process has more tests to run
     path = tmp_path / "none.jsonl"
     hours = benchmark.main(
         ["--smoke", "--tasks", "tabular", "--seeds", "1", "--methods", "hartley;glorot + residual",

@@ -20,7 +20,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_oddsig import _functions, solver
+from keras_oddsig import _arguments, _functions, solver
 from keras_oddsig.solver import Profile
 
 __all__ = [
@@ -133,8 +133,8 @@ class OddSigmoid(keras.layers.Activation):
         trainable_rate: bool = False,
         **kwargs: Any,
     ) -> None:
-        solver._real("amplitude", amplitude, above=0)
-        solver._real("rate", rate, above=0)
+        _arguments.real("amplitude", amplitude, above=0)
+        _arguments.real("rate", rate, above=0)
         if not isinstance(trainable_rate, bool):
             raise TypeError(
                 f"`trainable_rate` must be a boolean. Received: trainable_rate={trainable_rate!r}"
@@ -477,7 +477,7 @@ class Algebraic(OddSigmoid):
         trainable_rate: bool = False,
         **kwargs: Any,
     ) -> None:
-        solver._real("order", order, above=0)
+        _arguments.real("order", order, above=0)
         super().__init__(
             _Unit.named(_functions.algebraic(float(order))),
             amplitude,

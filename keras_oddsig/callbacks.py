@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_oddsig import diagnostics, solver
+from keras_oddsig import _arguments, diagnostics
 from keras_oddsig.diagnostics import Measured
 
 __all__ = ["ActivationSpread"]
@@ -129,8 +129,8 @@ class ActivationSpread(keras.callbacks.Callback):
                     '`frequency` must be "epoch", "train_begin" or a number of steps. '
                     f"Received: frequency={frequency!r}"
                 )
-            solver._integer("frequency", frequency, at_least=1)
-        solver._integer("batches", batches, at_least=1)
+            _arguments.integer("frequency", frequency, at_least=1)
+        _arguments.integer("batches", batches, at_least=1)
         self.data = data
         self.layers = layers
         self.frequency = frequency

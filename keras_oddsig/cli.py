@@ -141,11 +141,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _solve(args: argparse.Namespace) -> int:
-    from keras_oddsig import _functions, solver
+    from keras_oddsig import _arguments, _functions, solver
 
     with _unusable("", ValueError):
-        solver._integer("depth", args.depth, at_least=1)
-        solver._integer("width", args.width, at_least=1)
+        _arguments.integer("depth", args.depth, at_least=1)
+        _arguments.integer("width", args.width, at_least=1)
         if args.activation not in _functions.NAMED:
             raise ValueError(
                 f"--activation must be one of {', '.join(sorted(_functions.NAMED))}. "

@@ -55,7 +55,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_oddsig import _backend, activations, solver
+from keras_oddsig import _arguments, _backend, activations, solver
 from keras_oddsig.solver import OrthogonalGain
 
 if TYPE_CHECKING:  # no name at run time: `activations` may be half imported (`_registration`)
@@ -133,8 +133,8 @@ class _KernelInitializer(keras.initializers.VarianceScaling):
         gates: int,
     ) -> None:
         # Not super().__init__: its scale, mode, distribution and seed are none of ours.
-        solver._integer("depth", depth, at_least=1)
-        solver._integer("gates", gates, at_least=1)
+        _arguments.integer("depth", depth, at_least=1)
+        _arguments.integer("gates", gates, at_least=1)
         self.activation = _activation(activation)
         self._identifier = activation
         self.depth = int(depth)
@@ -334,10 +334,10 @@ class OddSigmoidInit(_KernelInitializer):
         seed: Any = None,
         gates: int = 1,
     ) -> None:
-        solver._real("negative_rate", negative_rate, above=0, below=0.5)
+        _arguments.real("negative_rate", negative_rate, above=0, below=0.5)
         _one_of("noise", noise, get_args(Noise))
         if noise_scale is not None:
-            solver._real("noise_scale", noise_scale, at_least=0)
+            _arguments.real("noise_scale", noise_scale, at_least=0)
         super().__init__(activation, depth, input_axes, output_axes, seed, gates)
         self.negative_rate = float(negative_rate)
         self.noise = noise
@@ -441,9 +441,9 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         bottleneck: int | None = None,
     ) -> None:
         if gain is not None:
-            solver._real("gain", gain, above=0)
+            _arguments.real("gain", gain, above=0)
         if bottleneck is not None:
-            solver._integer("bottleneck", bottleneck, at_least=1)
+            _arguments.integer("bottleneck", bottleneck, at_least=1)
             if input_std is not None:
                 raise ValueError(
                     "`bottleneck` must be left out where there is an `input_std`: a first layer "

@@ -34,6 +34,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, interpolate, ndimage, optimize, special
 
+from keras_oddsig import _arguments
+
 __all__ = [
     "NotOddSigmoidError",
     "OrthogonalGain",
@@ -129,7 +131,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         for name, minimum in (("slope", 0), ("order", 1), ("curvature", 0), ("bound", 0)):
-            _real(name, getattr(self, name), above=minimum)
+            _arguments.real(name, getattr(self, name), above=minimum)
 
     @property
     def critical_gain(self) -> float:
@@ -138,8 +140,8 @@ class Profile:
 
     def scaled(self, amplitude: float = 1.0, rate: float = 1.0) -> Profile:
         """The profile of `amplitude * f(rate * x)`; both factors positive."""
-        _real("amplitude", amplitude, above=0)
-        _real("rate", rate, above=0)
+        _arguments.real("amplitude", amplitude, above=0)
+        _arguments.real("rate", rate, above=0)
         return Profile(
             slope=amplitude * rate * self.slope,
             order=self.order,
@@ -488,7 +490,7 @@ def fixed_point(function: Function, gain: float) -> float:
 
     Reference: [1], lemma 2 and corollary 1; [2], lemma 2, for tanh.
     """
-    _real("gain", gain, above=0)
+    _arguments.real("gain", gain, above=0)
     profile = profile_of(function)
     if gain * profile.slope <= 1.0:
         return 0.0
@@ -554,7 +556,10 @@ def noise_scale(depth: ArrayLike, negative_rate: ArrayLike = 0.3) -> Any:
 
     Reference: this project's calibration of the idea in [1], section 4.
     """
-    depth, p = _array("depth", depth, at_least=1), _array("negative_rate", negative_rate)
+    depth, p = (
+        _arguments.array("depth", depth, at_least=1),
+        _arguments.array("negative_rate", negative_rate),
+    )
     if not np.all((p > 0) & (p < 0.5)):
         raise ValueError(
             "`negative_rate` must lie strictly between 0 and 0.5. "
@@ -562,7 +567,7 @@ def noise_scale(depth: ArrayLike, negative_rate: ArrayLike = 0.3) -> Any:
         )
     common = _DELAY - np.log1p(-2 * np.maximum(p, _RARE_RATE)) / _DECAY
     rare = 1 / (1 / _RARE_TIME + np.log(_RARE_RATE / np.minimum(p, _RARE_RATE)) / _RARE)
-    return _scalar(np.sqrt(np.where(p >= _RARE_RATE, common, rare) / depth))
+    return _arguments.scalar(np.sqrt(np.where(p >= _RARE_RATE, common, rare) / depth))
 
 
 def negative_rate(depth: ArrayLike, noise_scale: ArrayLike) -> Any:
@@ -592,14 +597,14 @@ def negative_rate(depth: ArrayLike, noise_scale: ArrayLike) -> Any:
     Reference: this project's calibration of the idea in [1], section 4.
     """
     depth, sigma = (
-        _array("depth", depth, at_least=1),
-        _array("noise_scale", noise_scale, at_least=0),
+        _arguments.array("depth", depth, at_least=1),
+        _arguments.array("noise_scale", noise_scale, at_least=0),
     )
     time = depth * sigma**2
     common = -np.expm1(-_DECAY * (np.maximum(time, _RARE_TIME) - _DELAY)) / 2
     with np.errstate(divide="ignore"):
         rare = _RARE_RATE * np.exp(-_RARE * (1 / np.minimum(time, _RARE_TIME) - 1 / _RARE_TIME))
-    return _scalar(np.where(time >= _RARE_TIME, common, rare))
+    return _arguments.scalar(np.where(time >= _RARE_TIME, common, rare))
 
 
 def surrogate_noise_scale(depth: float, negative_rate: float) -> float:
@@ -629,8 +634,8 @@ def surrogate_noise_scale(depth: float, negative_rate: float) -> float:
 
     Reference: our reading of the calibration in [1], section 4.
     """
-    _real("depth", depth, at_least=1)
-    _real("negative_rate", negative_rate, above=0, below=0.5)
+    _arguments.real("depth", depth, at_least=1)
+    _arguments.real("negative_rate", negative_rate, above=0, below=0.5)
     flip = -math.expm1(math.log1p(-2 * negative_rate) / depth) / 2
     return float(-1 / special.ndtri(flip))
 
@@ -693,9 +698,9 @@ def propagate(
 
     Reference: this project; the recursion is the mean field of [1], equation 3.
     """
-    _integer("depth", depth, at_least=1)
-    _real("noise_scale", noise_scale, at_least=0)
-    _real("input_std", input_std, above=0)
+    _arguments.integer("depth", depth, at_least=1)
+    _arguments.real("noise_scale", noise_scale, at_least=0)
+    _arguments.real("input_std", input_std, above=0)
     omega = profile_of(function).critical_gain
     f = _Sampler(function)
     # The sign of the input is divided out: x > 0 at the start, and x < 0 is a flip.
@@ -784,7 +789,7 @@ def stationary_spread(profile: Profile, noise_scale: float) -> float:
 
     Reference: this project.
     """
-    _real("noise_scale", noise_scale, at_least=0)
+    _arguments.real("noise_scale", noise_scale, at_least=0)
     r, c = profile.order, profile.curvature
     ratio = special.gamma(3 / (r + 1)) / special.gamma(1 / (r + 1))
     return float((ratio ** ((r + 1) / 2) * (r + 1) * noise_scale**2 / (2 * c)) ** (1 / (r - 1)))
@@ -820,8 +825,8 @@ def spread(profile: Profile, depth: float, noise_scale: float) -> float:
 
     Reference: this project.
     """
-    _real("depth", depth, at_least=1)
-    _real("noise_scale", noise_scale, at_least=0)
+    _arguments.real("depth", depth, at_least=1)
+    _arguments.real("noise_scale", noise_scale, at_least=0)
     power = 1 / (profile.order - 1)
     if noise_scale == 0:
         return float((profile.curvature * (profile.order - 1) * depth) ** -power)
@@ -909,13 +914,16 @@ def recurrent_noise_scale(steps: ArrayLike, negative_rate: ArrayLike = 0.3) -> A
 
     Reference: this project.
     """
-    steps, p = _array("steps", steps, at_least=1), _array("negative_rate", negative_rate)
+    steps, p = (
+        _arguments.array("steps", steps, at_least=1),
+        _arguments.array("negative_rate", negative_rate),
+    )
     if not np.all((p >= 0.05) & (p <= 0.45)):
         raise ValueError(
             "`negative_rate` must lie between 0.05 and 0.45. "
             f"Received: negative_rate={negative_rate!r}"
         )
-    return _scalar((_RECURRENT_DELAY - np.log1p(-2 * p) / _RECURRENT_DECAY) / steps)
+    return _arguments.scalar((_RECURRENT_DELAY - np.log1p(-2 * p) / _RECURRENT_DECAY) / steps)
 
 
 def recurrent_spread(profile: Profile, noise_scale: float) -> float:
@@ -944,7 +952,7 @@ def recurrent_spread(profile: Profile, noise_scale: float) -> float:
 
     Reference: this project.
     """
-    _real("noise_scale", noise_scale, at_least=0)
+    _arguments.real("noise_scale", noise_scale, at_least=0)
     power = 1 / (profile.order - 1)
     return float(_RECURRENT_SPREAD * (noise_scale / profile.curvature) ** power)
 
@@ -1004,7 +1012,7 @@ class OrthogonalGain:
         Reference: this project; the half is an empirical choice, and `docs/benchmarks.md`
         says with what it was made.
         """
-        _real("input_std", input_std, above=0)
+        _arguments.real("input_std", input_std, above=0)
         if self.spread == 0:
             raise ValueError(
                 "`input_std` must come with a gain above 1: at this one the signal keeps up no "
@@ -1043,7 +1051,7 @@ def orthogonal_gain(function: Function, depth: float) -> OrthogonalGain:
     et al., [Exponential expressivity in deep neural networks through transient
     chaos](https://arxiv.org/abs/1606.05340), 2016.
     """
-    _real("depth", depth, at_least=1)
+    _arguments.real("depth", depth, at_least=1)
     f, omega = _Sampler(function), profile_of(function).critical_gain
 
     def excess(log_gain: float) -> float:
@@ -1081,7 +1089,7 @@ def orthogonal_spread(function: Function, gain: float) -> OrthogonalGain:
 
     Reference: as for `orthogonal_gain`.
     """
-    _real("gain", gain, above=0)
+    _arguments.real("gain", gain, above=0)
     return _operating_point(_Sampler(function), profile_of(function).critical_gain, gain)
 
 
@@ -1133,56 +1141,3 @@ def _operating_point(f: _Sampler, omega: float, gain: float) -> OrthogonalGain:
     h = x * f.epsilon**0.2 / 2
     slope = (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h)
     return OrthogonalGain(gain, root_q, float(steepness**2 * (_WEIGHT @ slope**2)))
-
-
-# ----------------------------------------------------------------------------------
-# Arguments
-# ----------------------------------------------------------------------------------
-
-
-def _real(
-    name: str,
-    value: Any,
-    *,
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-) -> None:
-    """Checks that an argument is a finite real number within its limits."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"`{name}` must be a real number. Received: {name}={value!r}")
-    limits = {
-        f"greater than {above}": above is None or value > above,
-        f"at least {at_least}": at_least is None or value >= at_least,
-        f"less than {below}": below is None or value < below,
-        "finite": math.isfinite(value),
-    }
-    for limit, holds in limits.items():
-        if not holds:
-            raise ValueError(f"`{name}` must be {limit}. Received: {name}={value!r}")
-
-
-def _integer(name: str, value: Any, *, at_least: int) -> None:
-    """Checks that an argument is an integer within its limit."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
-    _real(name, value, at_least=at_least)
-
-
-def _array(name: str, value: ArrayLike, *, at_least: float | None = None) -> Array:
-    """Checks that an argument is a number or an array of numbers within its limit."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"`{name}` must be a number or an array of numbers. Received: {name}={value!r}"
-        ) from None
-    if not np.all(np.isfinite(array)) or (at_least is not None and np.any(array < at_least)):
-        limit = "finite" if at_least is None else f"finite and at least {at_least}"
-        raise ValueError(f"`{name}` must be {limit}. Received: {name}={value!r}")
-    return array
-
-
-def _scalar(array: Any) -> Any:
-    """A float for a number, the array itself otherwise."""
-    return float(array) if np.ndim(array) == 0 else array

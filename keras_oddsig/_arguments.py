@@ -1,0 +1,62 @@
+"""Checks of arguments that every module makes alike: the error names what the user wrote.
+
+What only one module takes, that module checks. No backend is imported here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+def real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Checks that an argument is a finite real number within its limits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"`{name}` must be a real number. Received: {name}={value!r}")
+    limits = {
+        f"greater than {above}": above is None or value > above,
+        f"at least {at_least}": at_least is None or value >= at_least,
+        f"less than {below}": below is None or value < below,
+        "finite": math.isfinite(value),
+    }
+    for limit, holds in limits.items():
+        if not holds:
+            raise ValueError(f"`{name}` must be {limit}. Received: {name}={value!r}")
+
+
+def integer(name: str, value: Any, *, at_least: int) -> None:
+    """Checks that an argument is an integer within its limit."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
+    real(name, value, at_least=at_least)
+
+
+def array(name: str, value: ArrayLike, *, at_least: float | None = None) -> Array:
+    """Checks that an argument is a number or an array of numbers within its limit."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`{name}` must be a number or an array of numbers. Received: {name}={value!r}"
+        ) from None
+    if not np.all(np.isfinite(array)) or (at_least is not None and np.any(array < at_least)):
+        limit = "finite" if at_least is None else f"finite and at least {at_least}"
+        raise ValueError(f"`{name}` must be {limit}. Received: {name}={value!r}")
+    return array
+
+
+def scalar(array: Any) -> Any:
+    """A float for a number, the array itself otherwise."""
+    return float(array) if np.ndim(array) == 0 else array

@@ -17,14 +17,16 @@ from types import ModuleType
 from typing import Any
 
 # In the order of their cost: only the first two need no backend.
-_MODULES = ("solver", "plotting", "activations", "initializers", "diagnostics", "callbacks")
+_MODULES = ("solver", "plotting", "activations", "initializers", "signal", "callbacks")
+# Import paths of version 0.1.
+_ALIASES = ("diagnostics",)
 # Those whose classes a saved model may hold.
 _SERIALIZABLE = ("activations", "initializers")
 
 
 def load(name: str, public: Sequence[str]) -> Any:
     """The package's attribute `name`, for a module-level `__getattr__`."""
-    if name in _MODULES:
+    if name in (*_MODULES, *_ALIASES):
         return importlib.import_module(f"keras_oddsig.{name}")
     if name in public:
         for module_name in _MODULES:

@@ -14,8 +14,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_oddsig import _arguments, diagnostics
-from keras_oddsig.diagnostics import Measured
+from keras_oddsig import _arguments
+from keras_oddsig import signal as diagnostics
+from keras_oddsig.signal import Measured
 
 __all__ = ["ActivationSpread"]
 

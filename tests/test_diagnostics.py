@@ -14,7 +14,8 @@ from keras import ops
 from keras.layers import Activation, Dense
 
 import keras_oddsig as ko
-from keras_oddsig import diagnostics
+from keras_oddsig.signal import recording, statistics
+from keras_oddsig.signal.measurement import Measurement
 
 BACKEND = keras.backend.backend()
 
@@ -182,9 +183,9 @@ class TestStatistics:
         layers = [Dense(7, "tanh"), Dense(4, "tanh")]
         model = sequential(*layers)
         x = data(200)
-        measured = diagnostics.Measurement(model, histograms=True)(x)
+        measured = Measurement(model, histograms=True)(x)
         for counts, h in zip(measured.histograms, outputs_of(model, x, layers), strict=True):
-            expected, _ = np.histogram(h, bins=diagnostics.BINS)
+            expected, _ = np.histogram(h, bins=statistics.BINS)
             # Rounding may put a value on an edge into the bin beside it.
             assert np.abs(np.cumsum(counts) - np.cumsum(expected)).max() <= 1
             assert counts.sum() == h.size
@@ -511,8 +512,8 @@ class TestUnchanged:
         layer = Dense(4, "tanh")
         model = Wrapped(layer)
         model(data())
-        recorder = diagnostics._Recorder(frozenset({id(layer)}), frozenset())
-        with diagnostics._recording(recorder, [layer]):
+        recorder = recording.Recorder(frozenset({id(layer)}), frozenset())
+        with recording.recording(recorder, [layer]):
             thread = threading.Thread(target=lambda: layer(data()))
             thread.start()
             thread.join()

@@ -24,7 +24,7 @@ def test_readme_has_blocks_and_they_save_a_model():
 
 @pytest.mark.parametrize(
     "module",
-    ["solver", "activations", "initializers", "diagnostics", "callbacks", "plotting"],
+    ["solver", "activations", "initializers", "signal.report", "callbacks", "plotting"],
 )
 def test_docstring_examples_print_what_they_say(module):
     import keras

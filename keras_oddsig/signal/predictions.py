@@ -1,0 +1,103 @@
+"""What the solver expects of each row: spread and negative rate at initialization."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import keras
+
+from keras_oddsig import initializers, solver
+from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.signal import recording, selection
+from keras_oddsig.signal.measurement import Measured
+
+
+def initializer_of(call: recording.Call) -> Any:
+    """Our initializer of the kernel before an activation, if it was made for that one."""
+    activation = selection.activation_of(call.layer)
+    layer = call.producer
+    name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
+    initializer = getattr(layer, name, None)
+    if activation is None or not isinstance(initializer, initializers._KernelInitializer):
+        return None
+    same = _formula(initializer.activation) == _formula(activation)
+    return initializer if same else None
+
+
+def _formula(activation: OddSigmoid) -> tuple[Any, ...]:
+    """Equal for activations that compute the same."""
+    return activation.unit_reference, activation.amplitude, activation.rate
+
+
+def _kind(initializer: Any) -> Any:
+    """Equal for initializers whose layers make one chain; `None` without a prediction."""
+    if initializer is None or getattr(initializer, "bottleneck", None) is not None:
+        return None  # what of a signal is in the directions that are kept, none can say
+    scale = (
+        initializer._noise_in_use
+        if isinstance(initializer, initializers.OddSigmoidInit)
+        else initializer._gain_in_use
+    )
+    return type(initializer), _formula(initializer.activation), scale
+
+
+Prediction = tuple[float | None, float | None]
+
+
+def predict(measured: Measured) -> list[Prediction]:
+    """Spread and negative rate of each row, by the solver: at initialization.
+
+    A chain of layers of one kind starts from the measured rms of what enters it. Negative
+    rates, being relative to the first row, start from that row's.
+    """
+    found: list[Prediction] = []
+    kinds = [(_kind(initializer_of(call)), call) for call in measured.calls]
+    rms = [measured.source, *measured.table["rms"]]
+    for kind, group in itertools.groupby(kinds, key=lambda pair: pair[0]):
+        chain = [call for _, call in group]
+        start = len(found)
+        if kind is None or not 0 < rms[start] < math.inf:
+            found += [(None, None)] * len(chain)
+        elif isinstance(chain[0].producer, keras.layers.RNN):
+            found += [(_state_spread(initializer_of(call)), None) for call in chain]
+        else:
+            initializer = initializer_of(chain[0])
+            spreads = _spreads(initializer, len(chain), rms[start])
+            rates: list[float | None] = [None] * len(chain)
+            if start <= 1 and 0 < rms[1] < math.inf:
+                rates = _rates(initializer, start + len(chain) - 1, rms[1])[start:]
+            found += zip(spreads, rates, strict=True)
+    return [
+        (spread, rate if math.isfinite(measured_rate) else None)
+        for (spread, rate), measured_rate in zip(
+            found, measured.table["negative_rate"], strict=True
+        )
+    ]
+
+
+def _spreads(initializer: Any, depth: int, input_std: float) -> list[float]:
+    f = initializer.activation.reference
+    if isinstance(initializer, initializers.OddSigmoidInit):
+        std = solver.propagate(f, depth, initializer._noise_in_use, input_std).std
+    else:
+        std = solver._orthogonal_path(f, depth, initializer._gain_in_use, input_std)
+    return [float(s) for s in std]
+
+
+def _rates(initializer: Any, depth: int, input_std: float) -> list[float | None]:
+    """Negative rates of the first row and of `depth` more."""
+    rates = [0.5] * depth
+    if depth and isinstance(initializer, initializers.OddSigmoidInit):
+        f = initializer.activation.reference
+        signal = solver.propagate(f, depth, initializer._noise_in_use, input_std)
+        rates = [float(rate) for rate in signal.negative_rate]
+    return [0.0, *rates]
+
+
+def _state_spread(initializer: Any) -> float | None:
+    if isinstance(initializer, initializers.OddSigmoidInit):
+        profile = initializer.activation.profile
+        return float(solver.recurrent_spread(profile, initializer._noise_in_use))
+    return float(initializer.operating_point.spread)

@@ -1,0 +1,215 @@
+"""The report: measurement, prediction and verdict of each layer in one object."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_oddsig.signal import selection
+from keras_oddsig.signal.data import batches, check_data
+from keras_oddsig.signal.losses import loss_function
+from keras_oddsig.signal.measurement import Measured, measurement, pooled
+from keras_oddsig.signal.predictions import predict
+from keras_oddsig.signal.verdicts import HEALTHY, advice_on, judge
+
+
+@dataclass(frozen=True)
+class LayerSignal:
+    """The signal at the output of one layer, at one of its calls.
+
+    Attributes:
+        name: The layer's name, unique in the report.
+        activation: The name of its activation, such as `"tanh"`; `None` without one.
+        statistics: The numbers by name, `NaN` where one is undefined.
+        predicted_spread: What the solver expects of `std`; `None` where it cannot know.
+        predicted_negative_rate: What it expects of `negative_rate`.
+        verdict: `"healthy"`, or what is wrong at this layer.
+    """
+
+    name: str
+    activation: str | None
+    statistics: dict[str, float]
+    predicted_spread: float | None
+    predicted_negative_rate: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class SignalReport:
+    """The signal layer by layer, in the order of the calls, and what to make of it.
+
+    Attributes:
+        layers: A `LayerSignal` for each.
+        verdict: `"healthy"`, or what is wrong.
+        start: The name of the layer where it starts; `None` where all is well.
+        advice: One line.
+    """
+
+    layers: tuple[LayerSignal, ...]
+    verdict: str
+    start: str | None
+    advice: str
+
+    @property
+    def healthy(self) -> bool:
+        return self.verdict == "healthy"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON knows it: `None` for what is undefined or infinite."""
+        return {
+            "verdict": self.verdict,
+            "start": self.start,
+            "advice": self.advice,
+            "layers": [
+                {
+                    "name": layer.name,
+                    "activation": layer.activation,
+                    "verdict": layer.verdict,
+                    "predicted_spread": _finite(layer.predicted_spread),
+                    "predicted_negative_rate": _finite(layer.predicted_negative_rate),
+                    "statistics": {k: _finite(v) for k, v in layer.statistics.items()},
+                }
+                for layer in self.layers
+            ],
+        }
+
+    def to_json(self, path: str | Path) -> None:
+        """Writes `to_dict()` to a file."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+
+    def print(self, console: Any = None) -> None:
+        """Prints a table and the verdict.
+
+        Args:
+            console: A `rich.console.Console`; by default a new one.
+        """
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        console = console or Console()
+        # Of a terminal of 80 columns; the rest is in `to_dict()`.
+        columns = {
+            "spread": "std",
+            "predicted": "",
+            "saturated": "saturated",
+            "cosine": "cosine",
+            "rank": "effective_rank",
+            "gradient": "activation_gradient",
+        }
+        known = ("", *self.layers[0].statistics)
+        columns = {title: key for title, key in columns.items() if key in known}
+        table = Table("layer", *columns, "verdict", title="Signal by layer")
+        for column in table.columns[1:-1]:
+            column.justify = "right"
+        for layer in self.layers:
+            numbers = {**layer.statistics, "": layer.predicted_spread}
+            shown = [numbers[key] for key in columns.values()]
+            table.add_row(
+                Text(layer.name),  # which may look like markup
+                *("" if v is None or math.isnan(v) else f"{v:.3g}" for v in shown),
+                "" if layer.verdict == HEALTHY else layer.verdict,
+            )
+        console.print(table)
+        start = f", from {self.start} on" if self.start else ""
+        console.print(f"{self.verdict}{start}. {self.advice}", markup=False, highlight=False)
+
+    def plot(self, ax: Any = None) -> Any:
+        """`keras_oddsig.plot_spread` of this report."""
+        from keras_oddsig import plotting
+
+        return plotting.plot_spread(self, ax)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def signal_report(
+    model: Any, x: Any, y: Any = None, loss: Any = None, layers: Any = None
+) -> SignalReport:
+    """Looks at the signal in a model, layer by layer, and says whether it is healthy.
+
+    Runs the model on the data as `predict` would (`training=False`), and leaves it as it was.
+    With a loss it also takes gradients. What is wrong is one of
+
+    - `"collapsing"`: what is left of the differences between samples has become too small, or
+      too few directions;
+    - `"saturating"`: most units are near the bound of the activation, or half-way there over
+      many layers, so that differences, and gradients with them, grow without limit;
+    - `"forgetting"`: all samples have become one direction;
+    - `"exploding gradient"`, `"vanishing gradient"`: between the last row and the first the
+      gradient changes by more than a factor 100;
+    - `"not finite"`.
+
+    The verdict is on the signal, mostly that at initialization; it does not say how well
+    a model is trained.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_oddsig as ko
+    >>> init = ko.OddSigmoidOrthogonal("tanh", depth=30)
+    >>> hidden = [keras.layers.Dense(64, "tanh", kernel_initializer=init) for _ in range(30)]
+    >>> model = keras.Sequential([keras.Input((64,)), *hidden])
+    >>> report = ko.signal_report(model, keras.random.normal((128, 64), seed=0))
+    >>> report.verdict
+    'healthy'
+    >>> last = report.layers[-1]
+    >>> print(f"{last.statistics['std']:.1f} {last.predicted_spread:.1f}")
+    0.4 0.4
+
+    Args:
+        model: A built Keras model of any kind.
+        x: Its inputs: an array, or a list or dict of arrays; or anything else that `fit`
+            takes for `x`. Arrays are run in batches of 256.
+        y: The targets, if `x` does not bring them; used with a loss only.
+        loss: The name of a Keras loss, a `keras.Loss`, a function of `(y, y_pred)` or, for
+            a model of several outputs, a list or dict of these. Where targets are given, the
+            loss with which the model was compiled by default.
+        layers: Which layers to watch: a name, a layer, a type of layers, a function from
+            a layer to a boolean, or a sequence of these. By default every layer with an
+            odd-sigmoid activation, and every `keras.layers.Activation`.
+
+    Returns:
+        A `SignalReport`.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If the model is not built, the data are empty, no layer is selected or
+            called, or targets come without a loss, or a loss without targets.
+    """
+    check_data("x", x)
+    data = (x, y) if y is not None else x
+    function = None
+    stream = batches(data)
+    first = next(stream)
+    if loss is not None or y is not None:
+        if first[1] is None:
+            raise ValueError("`y` must be given with a loss. Received: y=None")
+        function = loss_function(model, loss)
+    measure = measurement(model, layers, function)
+    # Batch by batch: a data set may be larger than the memory.
+    return report_of(pooled([measure(*batch) for batch in itertools.chain([first], stream)]))
+
+
+def report_of(measured: Measured) -> SignalReport:
+    """The report on what was measured."""
+    predictions = predict(measured)
+    rows, verdict, start = judge(measured, predictions)
+    layers = tuple(
+        LayerSignal(
+            call.name,
+            selection.activation_name(call.layer),
+            {name: float(values[row]) for name, values in measured.table.items()},
+            *predictions[row],
+            rows[row],
+        )
+        for row, call in enumerate(measured.calls)
+    )
+    advice = advice_on(measured, verdict, start)
+    return SignalReport(layers, verdict, layers[start].name if start >= 0 else None, advice)

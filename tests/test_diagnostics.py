@@ -14,7 +14,7 @@ from keras import ops
 from keras.layers import Activation, Dense
 
 import keras_oddsig as ko
-from keras_oddsig.signal import recording, statistics
+from keras_oddsig.signal import recording, selection, statistics
 from keras_oddsig.signal.measurement import Measurement
 
 BACKEND = keras.backend.backend()
@@ -364,7 +364,7 @@ class TestModels:
         model = keras.Sequential(
             [
                 keras.Input((9, 6)),
-                keras.layers.TimeDistributed(Dense(6, "tanh", name="each")),
+                keras.layers.TimeDistributed(Dense(6, "tanh"), name="each_step"),
                 keras.layers.Bidirectional(
                     keras.layers.LSTM(3, return_sequences=True, name="lstm")
                 ),
@@ -374,7 +374,9 @@ class TestModels:
         )
         x = np.random.default_rng(0).standard_normal((12, 9, 6)).astype("float32")
         report = ko.signal_report(model, x, data(12, 1) if loss else None, loss)
-        assert names(report) == ["forward_lstm", "backward_lstm", rnn.name]
+        # The layer inside `TimeDistributed` is not called as a layer: what is around it is a row.
+        assert names(report) == ["each_step", "forward_lstm", "backward_lstm", rnn.name]
+        assert report.layers[0].activation == "tanh"
         last = report.layers[-1]
         expected = ko.recurrent_spread(ko.Tanh().profile, ko.noise_scale(9))
         assert last.predicted_spread == pytest.approx(expected)
@@ -383,10 +385,10 @@ class TestModels:
         if loss:
             assert last.statistics["kernel_gradient"] > 0
 
-    def test_what_the_backend_traces_on_its_own_is_left_out(self):
+    def test_of_what_the_backend_traces_on_its_own_the_layer_around_is_the_row(self):
         class Mapped(keras.layers.Layer):
             def __init__(self):
-                super().__init__()
+                super().__init__(name="c")
                 self.inside = Dense(4, "tanh", name="inside")
 
             def build(self, shape):
@@ -395,8 +397,11 @@ class TestModels:
             def call(self, x):
                 return ops.vectorized_map(lambda row: self.inside(row[None])[0], x)
 
-        model = sequential(Dense(4, "tanh", name="before"), Mapped(), Activation("tanh", name="a"))
-        assert names(ko.signal_report(model, data())) == ["before", "a"]
+        model = sequential(Dense(4, "tanh", name="b"), Mapped(), Activation("tanh", name="a"))
+        report = ko.signal_report(model, data())
+        assert names(report) == ["b", "c", "a"]
+        # What such a layer does with it, none can know.
+        assert report.layers[1].activation is None
 
     def test_rematerialized_layers_are_seen(self):
         with keras.RematScope("full"):
@@ -512,7 +517,7 @@ class TestUnchanged:
         layer = Dense(4, "tanh")
         model = Wrapped(layer)
         model(data())
-        recorder = recording.Recorder(frozenset({id(layer)}), frozenset())
+        recorder = recording.Recorder(selection.watch(model))
         with recording.recording(recorder, [layer]):
             thread = threading.Thread(target=lambda: layer(data()))
             thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ def batches(data: Any, count: int | None = None, size: int = BATCH) -> Iterator[
         found: Iterator[Any] = (data[i] for i in indices)
     elif _is_arrays(data):
         leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+        data = keras.tree.map_structure(_rows_of_sparse, data)
         samples = {int(leaf.shape[0]) for leaf in leaves}
         if len(samples) != 1 or samples == {0}:
             raise ValueError(
@@ -49,6 +51,17 @@ def _slice(data: Any, start: int, stop: int) -> Any:
     return keras.tree.map_structure(lambda a: None if a is None else a[start:stop], data)
 
 
+def _rows_of_sparse(data: Any) -> Any:
+    """A sparse array in a form that is cut by rows."""
+    return data.tocsr() if _is_sparse(data) else data
+
+
+def _is_sparse(data: Any) -> bool:
+    """Whether an array is SciPy's: only who has imported `scipy.sparse` has such a one."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and bool(sparse.issparse(data))
+
+
 def _is_arrays(data: Any) -> bool:
     """Whether `data` is an array or a structure of arrays, and not a series of batches."""
     if isinstance(data, tuple | list | dict):
@@ -58,7 +71,9 @@ def _is_arrays(data: Any) -> bool:
 
 
 def _is_array(data: Any) -> bool:
-    return hasattr(data, "shape") and hasattr(data, "__getitem__") and len(data.shape) > 0
+    return _is_sparse(data) or (
+        hasattr(data, "shape") and hasattr(data, "__getitem__") and len(data.shape) > 0
+    )
 
 
 def check_data(name: str, data: Any) -> None:
@@ -79,6 +94,8 @@ def _to_host(tensor: Any) -> Any:
     """A tensor of any framework as an array, one of the backend's own as it is."""
     if tensor is None or ops.is_tensor(tensor):
         return tensor
+    if _is_sparse(tensor):
+        return tensor.toarray()
     return np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
 
 
@@ -93,3 +110,44 @@ def to_device(data: Any) -> Any:
         return ops.convert_to_tensor(array, dtype=keras.config.floatx() if floating else None)
 
     return keras.tree.map_structure(convert, data)
+
+
+def check_batch(model: Any, x: Any) -> None:
+    """Raises ValueError where a batch cannot be what the model takes, so far as that is known."""
+    inputs = getattr(model, "inputs", None)
+    if not inputs:  # subclassed
+        return
+    if isinstance(x, dict):
+        tensors: list[Any] = [*x.values()]
+        if len(inputs) > 1:
+            tensors = [x.get(each.name) for each in inputs]
+    else:
+        tensors = keras.tree.flatten(x)
+    if len(tensors) != len(inputs) or any(tensor is None for tensor in tensors):
+        raise ValueError(
+            f"`x` must hold {len(inputs)} arrays, {', '.join(each.name for each in inputs)}. "
+            f"Received: {', '.join(map(str, x)) if isinstance(x, dict) else len(tensors)}"
+        )
+    for each, tensor in zip(inputs, tensors, strict=True):
+        if not _fits(tuple(tensor.shape), tuple(each.shape)):
+            raise ValueError(
+                f"`x` must hold batches of the shape {tuple(each.shape)} for the input "
+                f"{each.name}. Received: a batch of the shape {tuple(tensor.shape)}"
+                f"{_hint(tensor.shape, each.shape)}"
+            )
+
+
+def _fits(shape: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
+    # Keras adds or drops a last axis of one.
+    if len(shape) == len(expected) - 1 and expected[-1] == 1:
+        shape = (*shape, 1)
+    elif len(shape) == len(expected) + 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return len(shape) == len(expected) and all(
+        b is None or a is None or a == b for a, b in zip(shape, expected, strict=True)
+    )
+
+
+def _hint(shape: Any, expected: Any) -> str:
+    sample = len(shape) == len(expected) - 1
+    return ", which looks like one sample: batch the data, as in `dataset.batch(256)`" * sample

@@ -1,16 +1,56 @@
-"""The loss whose gradients a report takes, in whatever form it is given."""
+"""The loss whose gradients a report takes, in whatever form `compile` and `fit` take it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import ops
 
 
-def loss_function(model: Any, loss: Any) -> Callable[[Any, Any], Any]:
-    """`(y, y_pred) -> scalar`, equal for equal arguments."""
+class Loss:
+    """`loss(y, y_pred)`, a scalar, as `fit` computes it. Equal for equal arguments.
+
+    Args:
+        loss: Anything that `keras.Model.compile` takes as a loss.
+        weights: The same for its `loss_weights`.
+        output_names: The names of the model's outputs, by which losses and targets may be given.
+    """
+
+    def __init__(self, loss: Any, weights: Any, output_names: list[str] | None) -> None:
+        self._key = tuple(keras.tree.flatten((loss, weights))), repr((loss, weights)), output_names
+        self._several = False
+        # What computes the loss in `fit`, and structures, weights and checks it, is a model's.
+        self._judge = keras.Model(name="loss")
+        self._judge.output_names = output_names
+        self._judge.compile(loss=loss, loss_weights=weights)
+
+    def ready(self, y: Any) -> bool:
+        """Whether it can be called in a traced function: it makes variables at its first call."""
+        return self._several or not keras.tree.is_nested(y)
+
+    def __call__(self, y: Any, y_pred: Any) -> Any:
+        try:
+            value = self._judge.compute_loss(y=y, y_pred=y_pred)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                "`loss` must be one for all outputs of the model, or a list or a dict (by the "
+                "names of the outputs) of one for each, and `y` an array for each, structured "
+                "as the outputs or by their names. Received: outputs of the structure "
+                f"{_structure(y_pred)}, y of the structure {_structure(y)} ({error})"
+            ) from error
+        self._several = True
+        return value if len(value.shape) == 0 else keras.ops.mean(value)
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Loss) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key[0])
+
+
+def loss_of(model: Any, loss: Any) -> Loss:
+    """A model's loss: as given, or that with which it was compiled, weights included."""
+    weights = None
     if loss is None:
         loss = getattr(model, "loss", None)
         if loss is None:
@@ -18,33 +58,16 @@ def loss_function(model: Any, loss: Any) -> Callable[[Any, Any], Any]:
                 "`loss` must be given for a model that was not compiled with one. "
                 "Received: loss=None"
             )
+        weights = model.get_compile_config().get("loss_weights")
     try:
-        return _Loss(keras.tree.map_structure(keras.losses.get, loss))
+        losses = keras.tree.map_structure(keras.losses.get, loss)
+        return Loss(losses, weights, getattr(model, "output_names", None))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "`loss` must be the name of a Keras loss, a `keras.Loss`, or a function of "
-            f"(y, y_pred). Received: loss={loss!r}"
+            "`loss` must be the name of a Keras loss, a `keras.Loss`, a function of "
+            f"(y, y_pred), or a list or dict of these. Received: loss={loss!r}"
         ) from error
 
 
-class _Loss:
-    """The sum of the mean losses of a model's outputs."""
-
-    def __init__(self, losses: Any) -> None:
-        self._losses = losses
-        self._leaves = tuple(keras.tree.flatten(losses))
-
-    def __call__(self, y: Any, y_pred: Any) -> Any:
-        if callable(self._losses):
-            return ops.mean(self._losses(y, y_pred))
-        if isinstance(self._losses, dict):
-            parts = [(f, y[k], y_pred[k]) for k, f in self._losses.items()]
-        else:
-            parts = list(zip(self._losses, y, y_pred, strict=True))
-        return sum(ops.mean(f(a, b)) for f, a, b in parts if f is not None)
-
-    def __eq__(self, other: Any) -> bool:
-        return isinstance(other, _Loss) and self._leaves == other._leaves
-
-    def __hash__(self) -> int:
-        return hash(self._leaves)
+def _structure(data: Any) -> str:
+    return str(keras.tree.map_structure(lambda _: "*", data)).replace("'", "")

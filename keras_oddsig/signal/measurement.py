@@ -18,15 +18,34 @@ from numpy.typing import NDArray
 
 from keras_oddsig import _backend
 from keras_oddsig.signal import recording, selection, statistics
-from keras_oddsig.signal.data import to_device
+from keras_oddsig.signal.data import check_batch, to_device
+from keras_oddsig.signal.losses import Loss
+from keras_oddsig.signal.recording import Call, Recorder
 from keras_oddsig.signal.statistics import (
     BACKWARD,
     FORWARD,
+    SOMETIMES_UNDEFINED,
     dtype_of,
-    matrix,
     norm_of,
-    root_mean_square,
 )
+
+
+@dataclass(frozen=True)
+class Source:
+    """What enters the first layer that is measured, or that has a kernel.
+
+    Attributes:
+        rms: Root mean square.
+        spread: Standard deviation over the samples, root mean square over the features.
+        rank: Effective rank.
+    """
+
+    rms: float
+    spread: float
+    rank: float
+
+
+_UNKNOWN: Final = Source(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -37,17 +56,32 @@ class Measured:
         calls: The rows.
         table: Statistics by name, each of shape `(rows,)`.
         histograms: Counts of shape `(rows, BINS)`, if asked for.
-        source: Root mean square of what enters the first row's layer.
+        source: What enters.
         samples: How many samples the batch had.
         values: How many values each row had, shape `(rows,)`.
     """
 
-    calls: tuple[recording.Call, ...]
+    calls: tuple[Call, ...]
     table: dict[str, NDArray[Any]]
     histograms: NDArray[Any] | None
-    source: float
+    source: Source
     samples: int
     values: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What of a measurement does not depend on numbers: known once the model was traced.
+
+    Attributes:
+        calls: The rows.
+        known: Which statistics are defined, shape `(rows, statistics)`.
+        source: Whether anything is known to enter.
+    """
+
+    calls: tuple[Call, ...]
+    known: NDArray[np.bool_]
+    source: bool
 
 
 class Measurement:
@@ -63,20 +97,14 @@ class Measurement:
     """
 
     def __init__(
-        self, model: Any, layers: Any = None, loss: Any = None, histograms: bool = False
+        self, model: Any, layers: Any = None, loss: Loss | None = None, histograms: bool = False
     ) -> None:
-        if not isinstance(model, keras.Model):
-            raise TypeError(f"`model` must be a `keras.Model`. Received: model={model!r}")
-        if not model.built:
-            raise ValueError(
-                "`model` must be built: call it on data once, or give it an input shape. "
-                f"Received: model={model!r}"
-            )
+        _check_model(model)
         self._model = weakref.ref(model)
-        self._watched = frozenset(map(id, selection.select(model, layers)))
-        self._loss: Any = loss
+        self.watch = selection.watch(model, layers)
+        self._loss = loss
         self._histograms = histograms
-        self._layouts: dict[Any, tuple[tuple[recording.Call, ...], NDArray[Any]]] = {}
+        self._layouts: dict[Any, _Layout] = {}
         self._function = _backend.measuring(
             self._run, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
         )
@@ -88,36 +116,52 @@ class Measurement:
     def __call__(self, x: Any, y: Any = None) -> Measured:
         model: Any = self._model()
         data = (to_device(x), None if self._loss is None else to_device(y))
+        check_batch(model, data[0])
+        if self._loss is not None and not self._loss.ready(data[1]):
+            self._prepare_loss(model, data)
         numbers = ops.convert_to_numpy(
             self._function(_backend.values_of(model.variables), data)
         ).astype("float64")
-        calls, values = self._layouts[_shapes(data)]
+        layout = self._layouts[_shapes(data)]
         names = self.names
+        table, last = numbers[:-1], numbers[-1]
+        # No NaN is made on the device, where a user may be hunting one: see `statistics`.
+        statistic = np.where(layout.known, table[:, : len(names)], math.nan)
+        columns = {name: statistic[:, i] for i, name in enumerate(names)}
+        for name in SOMETIMES_UNDEFINED:
+            columns[name] = _defined(columns[name])
         return Measured(
-            calls,
-            {name: numbers[:-1, i] for i, name in enumerate(names)},
-            numbers[:-1, len(names) :] if self._histograms else None,
-            float(numbers[-1, 0]),
+            layout.calls,
+            columns,
+            table[:, len(names) :] if self._histograms else None,
+            Source(*map(float, _defined(last[:3]))) if layout.source else _UNKNOWN,
             int(keras.tree.flatten(data[0])[0].shape[0]),
-            values,
+            np.array([math.prod(call.shape) for call in layout.calls]),
         )
+
+    def _prepare_loss(self, model: Any, data: Any) -> None:
+        """Shows a loss of several outputs the structure of targets and predictions."""
+        assert self._loss is not None
+        x, y = keras.tree.map_structure(lambda tensor: tensor[:1], data)
+        with recording.unchanged(model._flatten_layers()), keras.StatelessScope():
+            prediction = model(x, training=False)
+        self._loss(y, prediction)
 
     def _run(self, values: list[Any], data: Any) -> Any:
         """All numbers in one array: a row a call, and a last one for the source."""
         model: Any = self._model()
         layers = model._flatten_layers()
         state = list(zip(model.variables, values, strict=True)) if values else []
-        own = frozenset(id(layer) for layer in layers if selection.has_own_kernels(layer))
         gradients = None
         with recording.unchanged(layers):
             if self._loss is None:
-                recorder = recording.Recorder(self._watched, own)
+                recorder = Recorder(self.watch)
                 with keras.StatelessScope(state), recording.recording(recorder, layers):
                     model(data[0], training=False)
                 outputs, source = recorder.outputs, recorder.source
             else:
                 recorder, outputs, source, gradients = self._differentiate(
-                    model, layers, own, state, data
+                    self._loss, model, layers, state, data
                 )
         if not outputs:
             raise ValueError(
@@ -125,68 +169,111 @@ class Measurement:
                 "functions that the backend traces on its own. None of them was called."
             )
         calls = tuple(recorder.named_calls())
-        self._layouts[_shapes(data)] = (
-            calls,
-            np.array([math.prod(output.shape) for output in outputs]),
-        )
-        odd = [selection.activation_of(call.layer) for call in calls]
-        bounds = [math.nan if f is None else f.profile.bound for f in odd]
-        columns = [statistics.statistics(outputs, bounds)]
+        columns = [statistics.statistics(outputs, [_bound(call) for call in calls])]
+        by_owner: dict[int, Any] = {}
         if gradients is not None:
-            columns.append(_gradient_norms(calls, outputs, *gradients))
+            of_outputs, by_owner = gradients
+            columns.append(_gradient_norms(calls, of_outputs, by_owner))
         if self._histograms:
             columns.append(statistics.histograms(outputs))
+        self._layouts[_shapes(data)] = _Layout(
+            calls, _known(calls, self.names, by_owner), source is not None
+        )
         dtype = dtype_of(columns[0])
         table = ops.concatenate([ops.cast(column, dtype) for column in columns], axis=1)
-        source = ops.cast(
-            math.nan if source is None else root_mean_square(matrix(source)),
-            dtype,
-        )
-        return ops.concatenate([table, ops.full((1, table.shape[1]), source, dtype)])
+        last = ops.zeros((3,), dtype) if source is None else statistics.source_of(source, dtype)
+        return ops.concatenate([table, ops.pad(last, (0, table.shape[1] - 3))[None]])
 
     def _differentiate(
-        self, model: Any, layers: Any, own: frozenset[int], state: Any, data: Any
+        self, compute_loss: Loss, model: Any, layers: Any, state: Any, data: Any
     ) -> Any:
-        """The recorder, outputs, source, and the gradients: of outputs, of kernels by identity."""
-        kernels = selection.kernels(model)
+        """The recorder, outputs, source, and gradients: of outputs, of kernels by their layer."""
+        # Integers, as in a quantized layer, have no gradient.
+        kernels = [k for k in selection.kernels(model) if keras.backend.is_float_dtype(k.dtype)]
         recorder = None
 
         def forward(parameters: list[Any], tap: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
             nonlocal recorder
-            recorder = recording.Recorder(self._watched, own, tap)
+            recorder = Recorder(self.watch, tap)
             mapped = [*state, *zip(kernels, parameters, strict=True)]
-            with keras.StatelessScope(mapped), recording.recording(recorder, layers):
-                prediction = model(data[0], training=False)
-            loss = self._loss(data[1], prediction)
+            with keras.StatelessScope(mapped):
+                with recording.recording(recorder, layers):
+                    prediction = model(data[0], training=False)
+                loss = compute_loss(data[1], prediction)
             return loss, recorder.outputs, recorder.source
 
         mapping = {id(variable): value for variable, value in state}
         parameters = [mapping.get(id(kernel), kernel.value) for kernel in kernels]
         outputs, source, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
         by_kernel = {id(kernel): g for kernel, g in zip(kernels, of_kernels, strict=True)}
-        return recorder, outputs, source, (of_outputs, by_kernel)
+        assert recorder is not None
+        by_owner = {}
+        for owner in filter(None, map(_owner, recorder.calls)):
+            found = [by_kernel[id(k)] for k in selection.kernels(owner) if id(k) in by_kernel]
+            if found and id(owner) not in by_owner:
+                by_owner[id(owner)] = norm_of(ops.stack([norm_of(each) for each in found])[None])
+        return recorder, outputs, source, (of_outputs, by_owner)
 
 
-def _gradient_norms(
-    calls: Sequence[recording.Call],
-    outputs: list[Any],
-    of_outputs: list[Any],
-    by_kernel: dict[int, Any],
-) -> Any:
-    """Shape (rows, 2), in the order of `BACKWARD`."""
-    nan = ops.cast(math.nan, "float32")
-    of_layer: dict[int, Any] = {}
-    rows = []
-    for call, output, gradient in zip(calls, outputs, of_outputs, strict=True):
-        owner = call.layer if selection.kernels(call.layer) else call.producer
-        norm = nan
-        if owner is not None:
-            if id(owner) not in of_layer:
-                norms = [norm_of(by_kernel[id(kernel)]) for kernel in selection.kernels(owner)]
-                of_layer[id(owner)] = norm_of(ops.stack(norms)[None])
-            norm = of_layer[id(owner)]
-        rows.append(ops.stack([norm, math.sqrt(output.shape[0]) * norm_of(gradient)]))
-    return ops.stack(rows)
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a `keras.Model`. Received: model={model!r}")
+    if model.built:
+        return
+    if not selection.has_call(model):
+        parts = [name for name, part in vars(model).items() if isinstance(part, keras.Model)]
+        such = f"such as its {' or '.join(parts)}" if parts else "which hold its layers"
+        raise ValueError(
+            "`model` must be a model that can be called. This one has no `call`, only parts of "
+            f"its own: give one of these, {such}. Received: model={model!r}"
+        )
+    raise ValueError(
+        "`model` must be built: call it on data once, or give it an input shape. "
+        f"Received: model={model!r}"
+    )
+
+
+def _bound(call: Call) -> float | None:
+    return None if call.activation is None else call.activation.profile.bound
+
+
+def _owner(call: Call) -> Any:
+    """The layer whose kernels belong to a row, or None."""
+    inside = call.layer is not None and selection.kernels(call.layer)
+    return call.producer if call.producer is not None or not inside else call.layer
+
+
+def _known(
+    calls: Sequence[Call], names: Sequence[str], by_owner: dict[int, Any]
+) -> NDArray[np.bool_]:
+    """Which statistics are defined, as far as shapes and layers tell: (rows, statistics)."""
+    known = {name: np.ones(len(calls), dtype=bool) for name in names}
+    known["saturated"] = np.array([call.activation is not None for call in calls])
+    first = calls[0].shape
+    known["negative_rate"] = np.array(
+        [math.prod(call.shape[1:]) == math.prod(first[1:]) for call in calls]
+    ) & np.array([call.shape[0] == first[0] for call in calls])
+    if "kernel_gradient" in known:
+        known["kernel_gradient"] = np.array([id(_owner(call)) in by_owner for call in calls])
+    return np.stack([known[name] for name in names], axis=1)
+
+
+def _defined(values: NDArray[Any]) -> NDArray[Any]:
+    """With NaN where the device wrote a negative number."""
+    return np.where(values < 0, math.nan, values)
+
+
+def _gradient_norms(calls: Sequence[Call], of_outputs: list[Any], by_owner: dict[int, Any]) -> Any:
+    """Shape (rows, 2), in the order of `BACKWARD`; 0 where a row has no kernel."""
+    none = ops.zeros((), "float32")
+    return ops.stack(
+        [
+            ops.stack(
+                [by_owner.get(id(_owner(call)), none), math.sqrt(call.shape[0]) * norm_of(gradient)]
+            )
+            for call, gradient in zip(calls, of_outputs, strict=True)
+        ]
+    )
 
 
 def _shapes(data: Any) -> tuple[Any, ...]:
@@ -217,12 +304,13 @@ def pooled(measured: Sequence[Measured]) -> Measured:
         table[name] = tables[name].min(axis=0)
     for name in ("max", "spread_max"):
         table[name] = tables[name].max(axis=0)
+    sources = np.array([(m.source.rms, m.source.spread, m.source.rank) for m in measured])
     # The fractions are relative to the rms of the first row of their own batch.
     return Measured(
         first.calls,
         table,
         None,
-        float(np.sqrt(np.sum(weights * np.array([m.source for m in measured]) ** 2))),
+        Source(*map(float, root_mean_square(sources))),
         sum(m.samples for m in measured),
         np.sum([m.values for m in measured], axis=0),
     )
@@ -233,7 +321,7 @@ _cache: Final[weakref.WeakKeyDictionary[Any, dict[Any, Measurement]]] = weakref.
 
 
 def measurement(
-    model: Any, layers: Any = None, loss: Any = None, histograms: bool = False
+    model: Any, layers: Any = None, loss: Loss | None = None, histograms: bool = False
 ) -> Measurement:
     """A `Measurement`, the same one for the same model, layers and loss as before.
 
@@ -244,7 +332,7 @@ def measurement(
         (id(layer), id(getattr(layer, "activation", None))) for layer in selection.layers_of(model)
     ]
     policies = [layer.dtype_policy.name for layer in selection.layers_of(model)]
-    key = (fresh._watched, loss, histograms, *state, *policies, bool(model.run_eagerly))
+    key = (fresh.watch.layers, loss, histograms, *state, *policies, bool(model.run_eagerly))
     try:
         return _cache.setdefault(model, {}).setdefault(key, fresh)
     except TypeError:  # a loss that cannot be hashed

@@ -10,16 +10,17 @@ import keras
 
 from keras_oddsig import initializers, solver
 from keras_oddsig.activations import OddSigmoid
-from keras_oddsig.signal import recording, selection
+from keras_oddsig.signal import selection
 from keras_oddsig.signal.measurement import Measured
+from keras_oddsig.signal.recording import Call
 
 
-def initializer_of(call: recording.Call) -> Any:
+def initializer_of(call: Call) -> Any:
     """Our initializer of the kernel before an activation, if it was made for that one."""
-    activation = selection.activation_of(call.layer)
+    activation = call.activation
     layer = call.producer
     name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
-    initializer = getattr(layer, name, None)
+    initializer = getattr(selection.wrapped(layer) or layer, name, None)
     if activation is None or not isinstance(initializer, initializers._KernelInitializer):
         return None
     same = _formula(initializer.activation) == _formula(activation)
@@ -54,7 +55,7 @@ def predict(measured: Measured) -> list[Prediction]:
     """
     found: list[Prediction] = []
     kinds = [(_kind(initializer_of(call)), call) for call in measured.calls]
-    rms = [measured.source, *measured.table["rms"]]
+    rms = [measured.source.rms, *measured.table["rms"]]
     for kind, group in itertools.groupby(kinds, key=lambda pair: pair[0]):
         chain = [call for _, call in group]
         start = len(found)

@@ -10,29 +10,39 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import keras
 from keras import ops
 
 from keras_oddsig import _backend
+from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.signal import selection
+from keras_oddsig.signal.selection import Watch
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a watched layer.
+    """One output that was taken down: a row.
 
     Attributes:
         name: Unique among the calls.
-        layer: The layer.
+        layer: The layer that returned it, or inside which its activation did; None for the
+            model itself, which what is measured may not keep alive.
         producer: The layer whose kernel made the input of the activation, or itself; None
             where that is not known.
+        activation: The odd-sigmoid activation that made it, or None.
+        activation_name: What to call its activation; None without one.
+        shape: Of the output.
     """
 
     name: str
     layer: Any
     producer: Any
+    activation: OddSigmoid | None
+    activation_name: str | None
+    shape: tuple[int, ...]
 
 
 @dataclass
@@ -40,19 +50,23 @@ class Recorder:
     """Takes down what layers return while the Python code of a model runs.
 
     Attributes:
-        watched: Identities of the layers to record.
-        kernels: Identities of the layers with kernels of their own.
+        watch: Which layers.
         tap: What an output passes through before the model goes on with it.
+        outputs: The tensors, one a row.
+        calls: The rows, under the names of their layers.
+        source: The first tensor that enters a layer with a kernel, or else a watched one.
     """
 
-    watched: frozenset[int]
-    kernels: frozenset[int]
+    watch: Watch
     tap: Callable[[Any], Any] | None = None
     outputs: list[Any] = field(default_factory=list)
-    calls: list[tuple[Any, Any]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     source: Any = None
+    _owners: list[Any] = field(default_factory=list)
     _stack: list[Any] = field(default_factory=list)
+    # The last tensor that a kernel made, or an activation inside a block, and by which layer.
     _produced: tuple[Any, Any] = (None, None)
+    _activated: tuple[Any, Any] = (None, None)
     _level: Any = field(default_factory=_backend.trace_level)
 
     def run(self, call: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
@@ -62,25 +76,44 @@ class Recorder:
         seen = outer is layer or isinstance(outer, keras.layers.RNN)
         if seen or _backend.trace_level() != self._level:
             return call(layer, *args, **kwargs)
-        watched = id(layer) in self.watched
-        if id(outer) in self.watched and getattr(outer, "activation", None) is layer:
-            watched = False
+        watched = id(layer) in self.watch.layers
+        if id(outer) in self.watch.layers and getattr(outer, "activation", None) is layer:
+            watched = id(outer) in self.watch.blocks
         source = args[0] if args else None
-        if not self.calls and (id(layer) in self.kernels or (watched and self.source is None)):
+        if not self.calls and (
+            id(layer) in self.watch.kernels or (watched and self.source is None)
+        ):
             self.source = first_float(source)
+        before = len(self.calls)
         self._stack.append(layer)
         try:
             result = call(layer, *args, **kwargs)
         finally:
             self._stack.pop()
-        if watched:
+        # What is inside may be hidden in a loop, or called in a way of its own.
+        if watched or (id(layer) in self.watch.around and len(self.calls) == before):
             produced, producer = self._produced
             result = self._record(result, layer, producer if source is produced else None)
-        if id(layer) in self.kernels:
+        if id(layer) in self.watch.kernels:
             self._produced = (result, layer)
+        if isinstance(layer, keras.layers.Activation):
+            self._activated = (result, layer)
         return result
 
-    def _record(self, result: Any, layer: Any, producer: Any) -> Any:
+    def activate(self, block: Any, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Calls the activation of a block, a function, and records what comes back."""
+        result = function(*args, **kwargs)
+        if block not in self._stack or _backend.trace_level() != self._level:
+            return result
+        if id(block) in self.watch.inside:
+            produced, producer = self._produced
+            made = producer if args and args[0] is produced else None
+            result = self._record(result, block, made, of=block)
+        self._activated = (result, block)
+        return result
+
+    def _record(self, result: Any, layer: Any, producer: Any, of: Any = None) -> Any:
+        """Records an output of `layer`, made by the activation of `of`."""
         output = first_float(result)
         if output is None or len(output.shape) == 0:
             return result
@@ -89,22 +122,44 @@ class Recorder:
             tapped = self.tap(output)
             _backend.copy_mask(output, tapped)
             result = keras.tree.map_structure(lambda t: tapped if t is output else t, result)
+        if of is None:
+            of, producer = self._activation_at_the_end(output, layer, producer)
+        activation = name = None
+        if of is not None:
+            activation, name = self.watch.activations[id(of)], self.watch.names[id(of)]
         self.outputs.append(tapped)
-        self.calls.append((layer, layer if id(layer) in self.kernels else producer))
+        shape = tuple(output.shape)
+        whole = layer is self._stack[0] if self._stack else False
+        self.calls.append(
+            Call(layer.name, None if whole else layer, producer, activation, name, shape)
+        )
+        self._owners.append(layer)
         return result
+
+    def _activation_at_the_end(self, output: Any, layer: Any, producer: Any) -> tuple[Any, Any]:
+        """The layer whose activation made an output, and the one whose kernel did, or None."""
+        inner = selection.wrapped(layer)
+        if inner is not None:
+            return layer, inner if id(layer) not in self.watch.kernels else layer
+        if id(layer) in self.watch.blocks:
+            activated, by = self._activated
+            return (by if activated is output else None), None
+        if id(layer) not in self.watch.layers:
+            return None, None
+        return layer, layer if id(layer) in self.watch.kernels else producer
 
     def named_calls(self) -> list[Call]:
         """The calls under unique names: of the layer, or its path if another has its name."""
         by_name: dict[str, set[int]] = {}
-        for layer, _ in self.calls:
+        for layer in self._owners:
             by_name.setdefault(layer.name, set()).add(id(layer))
         counts: Counter[str] = Counter()
         calls = []
-        for layer, producer in self.calls:
+        for call, layer in zip(self.calls, self._owners, strict=True):
             name = layer.name if len(by_name[layer.name]) == 1 else layer.path
             counts[name] += 1
             number = f"#{counts[name]}" if counts[name] > 1 else ""
-            calls.append(Call(name + number, layer, producer))
+            calls.append(replace(call, name=name + number))
         return calls
 
 
@@ -162,7 +217,8 @@ def recording(recorder: Recorder, layers: Sequence[Any]) -> Iterator[None]:
             _replaced[owner, name] = (original, users + 1)
     outer, _current.recorder = getattr(_current, "recorder", None), recorder
     try:
-        yield
+        with _activations_recorded([each for each in layers if id(each) in recorder.watch.blocks]):
+            yield
     finally:
         _current.recorder = outer
         with _lock:
@@ -172,6 +228,33 @@ def recording(recorder: Recorder, layers: Sequence[Any]) -> Iterator[None]:
                     _replaced[owner, name] = (original, users - 1)
                 else:
                     setattr(owner, name, original)
+
+
+@contextmanager
+def _activations_recorded(blocks: Sequence[Any]) -> Iterator[None]:
+    """Within it, the functions that blocks hold as `activation` go through the recorder."""
+    replaced = []
+    for block in blocks:
+        function = vars(block).get("activation")
+        if callable(function) and not isinstance(function, keras.Layer):
+            # Not by setattr, which Keras looks at.
+            vars(block)["activation"] = _recorded_activation(block, function)
+            replaced.append((block, function))
+    try:
+        yield
+    finally:
+        for block, function in replaced:
+            vars(block)["activation"] = function
+
+
+def _recorded_activation(block: Any, function: Any) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        recorder = getattr(_current, "recorder", None)
+        if recorder is None:
+            return function(*args, **kwargs)
+        return recorder.activate(block, function, args, kwargs)
+
+    return functools.update_wrapper(call, function, updated=())
 
 
 def _owner(cls: type, name: str) -> type:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_oddsig.signal import selection
 from keras_oddsig.signal.data import batches, check_data
-from keras_oddsig.signal.losses import loss_function
+from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
 from keras_oddsig.signal.predictions import predict
 from keras_oddsig.signal.verdicts import HEALTHY, advice_on, judge
@@ -191,7 +190,7 @@ def signal_report(
     if loss is not None or y is not None:
         if first[1] is None:
             raise ValueError("`y` must be given with a loss. Received: y=None")
-        function = loss_function(model, loss)
+        function = loss_of(model, loss)
     measure = measurement(model, layers, function)
     # Batch by batch: a data set may be larger than the memory.
     return report_of(pooled([measure(*batch) for batch in itertools.chain([first], stream)]))
@@ -204,7 +203,7 @@ def report_of(measured: Measured) -> SignalReport:
     layers = tuple(
         LayerSignal(
             call.name,
-            selection.activation_name(call.layer),
+            call.activation_name,
             {name: float(values[row]) for name, values in measured.table.items()},
             *predictions[row],
             rows[row],

@@ -5,8 +5,10 @@ Nothing here runs a model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import keras
 
@@ -15,19 +17,62 @@ from keras_oddsig.activations import OddSigmoid
 
 
 def activation_of(layer: Any) -> OddSigmoid | None:
-    """The odd-sigmoid activation at the end of a layer, if it has one."""
+    """The odd-sigmoid activation of a layer, if it has one: itself, or its `activation`.
+
+    Of a wrapper such as `TimeDistributed`, which returns what its layer returns, that one's.
+    A function that is not known is checked by the solver, once; outside of traced code only.
+    """
     if isinstance(layer, OddSigmoid):
         return layer
+    inner = wrapped(layer)
+    if inner is not None:
+        return activation_of(inner)
     function = getattr(layer, "activation", None)
-    if isinstance(function, OddSigmoid):
+    if function is None or isinstance(function, OddSigmoid):
         return function
     for known, cls in activations._EQUIVALENTS:
         if function is known:
             return initializers._activation(cls.__name__)
-    return None
+    return _checked(function)
+
+
+def wrapped(layer: Any) -> Any:
+    """The layer inside one that returns what that returns, step by step; None of any other."""
+    if isinstance(layer, keras.layers.TimeDistributed):
+        return layer.layer
+    # `SimpleRNN` and its like hold the cell's arguments themselves.
+    return layer.cell if type(layer) is keras.layers.RNN else None
+
+
+def _checked(function: Any) -> OddSigmoid | None:
+    """An activation of a function of the class; None of one outside, or that cannot be checked."""
+    if not callable(function) or isinstance(function, type | keras.Layer):
+        return None  # a layer may hold weights, and would be built
+    try:
+        if function not in _checks:
+            _checks[function] = _check(function)
+        return _checks[function]
+    except TypeError:  # neither hashed nor held weakly
+        return _check(function)
+
+
+_checks: Final[weakref.WeakKeyDictionary[Any, OddSigmoid | None]] = weakref.WeakKeyDictionary()
+
+
+def _check(function: Any) -> OddSigmoid | None:
+    try:
+        # By a weak reference, lest the cache keep alive what it is keyed by.
+        held = weakref.proxy(function)
+        return OddSigmoid(lambda x: held(x), name="activation")
+    except Exception:  # it may be any function, and do anything
+        return None
 
 
 def activation_name(layer: Any) -> str | None:
+    """What to call a layer's activation: the name that `keras_oddsig.get` knows, or its own."""
+    inner = wrapped(layer)
+    if inner is not None:
+        return activation_name(inner)
     function = layer if isinstance(layer, OddSigmoid) else getattr(layer, "activation", None)
     if function is None or function is keras.activations.linear:
         return None
@@ -37,8 +82,62 @@ def activation_name(layer: Any) -> str | None:
     return str(getattr(function, "__name__", None) or type(function).__name__.lower())
 
 
-def watched_by_default(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.Activation) or activation_of(layer) is not None
+def is_block(layer: Any) -> bool:
+    """Whether a layer is made of others with kernels: its `activation` may be anywhere inside."""
+    if isinstance(layer, keras.layers.RNN):
+        return False
+    activation = getattr(layer, "activation", None)
+    parts = layer._flatten_layers(include_self=False, recursive=False)
+    return activation is not None and any(kernels(p) for p in parts if p is not activation)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What of a model to look at; layers by their identities.
+
+    Attributes:
+        layers: Those of which each call is a row.
+        blocks: Those made of others: their `activation` may be anywhere inside.
+        inside: Blocks of which each call of their `activation`, a function, is a row.
+        around: Those whose call is a row where of what is watched inside nothing is seen.
+        activations: The activation of every layer of the model, if odd-sigmoid.
+        names: The names of the activations.
+        kernels: Layers with kernels of their own.
+    """
+
+    layers: frozenset[int]
+    blocks: frozenset[int]
+    inside: frozenset[int]
+    around: frozenset[int]
+    activations: Mapping[int, OddSigmoid | None]
+    names: Mapping[int, str | None]
+    kernels: frozenset[int]
+
+
+def watch(model: Any, layers: Any = None) -> Watch:
+    """What of a model `layers` means."""
+    parts = [model, *layers_of(model)]
+    found = {id(layer): activation_of(layer) for layer in parts}
+    chosen = set(map(id, _select(parts, layers, found)))
+    blocks = {id(layer) for layer in parts if is_block(layer)}
+    inside, around = set(), set()
+    if layers is None:
+        inside = chosen & blocks
+        chosen -= blocks
+        around = {id(layer) for layer in parts[1:] if _contains(layer, chosen)} | inside
+    return Watch(
+        frozenset(chosen),
+        frozenset(blocks),
+        frozenset(inside),
+        frozenset(around - chosen - {id(model)}),
+        found,
+        {id(layer): activation_name(layer) for layer in parts},
+        frozenset(id(layer) for layer in parts if has_own_kernels(layer)),
+    )
+
+
+def _contains(layer: Any, layers: set[int]) -> bool:
+    return any(id(part) in layers for part in layer._flatten_layers(include_self=False))
 
 
 def check_selection(layers: Any) -> None:
@@ -55,12 +154,16 @@ def check_selection(layers: Any) -> None:
     )
 
 
-def select(model: Any, layers: Any) -> list[Any]:
-    """The layers of a model that `layers` means, in the model's order."""
+def _select(parts: list[Any], layers: Any, found: Mapping[int, OddSigmoid | None]) -> list[Any]:
+    """Of a model and its layers, those that `layers` means; `found` holds their activations."""
     check_selection(layers)
-    every = layers_of(model)
+    every = parts[1:]
     if layers is None:
-        chosen = [layer for layer in every if watched_by_default(layer)]
+        chosen = [
+            layer
+            for layer in parts
+            if isinstance(layer, keras.layers.Activation) or found[id(layer)] is not None
+        ]
         if not chosen:
             raise ValueError(
                 "`layers` must say which layers to watch: none has an odd-sigmoid activation. "
@@ -70,7 +173,7 @@ def select(model: Any, layers: Any) -> list[Any]:
         return chosen
     if isinstance(layers, str) or callable(layers):
         layers = [layers]
-    found: set[int] = set()
+    picked: set[int] = set()
     for each in layers:
         if isinstance(each, str):
             matches = [layer for layer in every if layer.name == each]
@@ -86,8 +189,8 @@ def select(model: Any, layers: Any) -> list[Any]:
                 "`layers` must select layers of the model, which has "
                 f"{', '.join(layer.name for layer in every)}. Received: {shown!r} among layers"
             )
-        found |= set(map(id, matches))
-    return [layer for layer in every if id(layer) in found]
+        picked |= set(map(id, matches))
+    return [layer for layer in every if id(layer) in picked]
 
 
 def layers_of(model: Any) -> list[Any]:
@@ -97,6 +200,11 @@ def layers_of(model: Any) -> list[Any]:
         for layer in model._flatten_layers(include_self=False)
         if not isinstance(layer, keras.layers.InputLayer)
     ]
+
+
+def has_call(model: Any) -> bool:
+    """Whether a model can be called: one with a `train_step` of its own may have no `call`."""
+    return type(model).call not in (keras.Model.call, keras.layers.Layer.call)
 
 
 def kernels(layer: Any) -> list[Any]:

@@ -30,6 +30,10 @@ FORWARD: Final = (
 )
 BACKWARD: Final = ("kernel_gradient", "activation_gradient")
 
+# Those that a batch may leave undefined. None is negative: there the device writes -1, for a
+# NaN made on purpose would stop those who have their backend stop at the first one.
+SOMETIMES_UNDEFINED: Final = ("cosine", "effective_rank")
+
 SATURATED: Final = 0.97  # of the bound: there tanh has 1/17 of its slope at 0
 DEAD: Final = 1e-3  # of the rms of the first row
 # Samples whose cosines are taken: 2016 pairs say what the mean is to 2%, and cost less than
@@ -39,8 +43,11 @@ _PAIRED: Final = 64
 _TOGETHER: Final = 2**24
 
 
-def statistics(outputs: list[Any], bounds: list[float]) -> Any:
-    """The forward statistics of outputs (B, ...), shape (outputs, statistics)."""
+def statistics(outputs: list[Any], bounds: list[float | None]) -> Any:
+    """The forward statistics of outputs (B, ...), shape (outputs, statistics).
+
+    `saturated` is 0 where the bound is None, `negative_rate` where the shape is not the first's.
+    """
     matrices = [matrix(output) for output in outputs]
     groups: dict[Any, list[list[int]]] = {}
     for i, x in enumerate(matrices):
@@ -53,7 +60,7 @@ def statistics(outputs: list[Any], bounds: list[float]) -> Any:
     for part in itertools.chain.from_iterable(groups.values()):
         x = ops.stack([matrices[i] for i in part])
         first = matrices[0] if x.shape[1:] == matrices[0].shape else None
-        bound = np.array([bounds[i] for i in part])
+        bound = np.array([math.inf if bounds[i] is None else bounds[i] for i in part])
         block = _block(x, bound, first, ops.cast(rms, x.dtype))
         for row, i in enumerate(part):
             rows[i] = (block, row)
@@ -111,16 +118,15 @@ def _block(x: Any, bound: NDArray[Any], first: Any, first_rms: Any) -> Any:
     mean = ops.mean(means, axis=1)
     # The law of total variance: nothing cancels.
     variance = ops.mean(variances, axis=1) + ops.mean(ops.square(means - mean[:, None]), axis=1)
-    nan = ops.full_like(mean, math.nan)
 
     def fraction(condition: Any) -> Any:
         return ops.mean(ops.cast(condition, x.dtype), axis=(1, 2))
 
-    limit = SATURATED * np.where(np.isnan(bound), math.inf, bound)
-    limit = ops.cast(ops.convert_to_tensor(limit.astype("float32")), x.dtype)
-    saturated = fraction(ops.abs(x) > limit[:, None, None])
-    unknown = ops.convert_to_tensor(np.isnan(bound))
-    negative = nan if first is None else fraction(x * ops.sign(first) < 0)
+    # Not infinite: checks of numerics stop at that, too.
+    limit = np.minimum(SATURATED * bound, np.finfo("float32").max).astype("float32")
+    limits = ops.cast(ops.convert_to_tensor(limit), x.dtype)
+    saturated = fraction(ops.abs(x) > limits[:, None, None])
+    negative = ops.zeros_like(mean) if first is None else fraction(x * ops.sign(first) < 0)
     cosine, rank = _directions(scaled[:, :_PAIRED])
     return ops.stack(
         [
@@ -129,7 +135,7 @@ def _block(x: Any, bound: NDArray[Any], first: Any, first_rms: Any) -> Any:
             size * ops.sqrt(variance + ops.square(mean)),
             low,
             high,
-            ops.where(unknown, nan, saturated),
+            saturated,
             fraction(ops.abs(x) < DEAD * first_rms),
             negative,
             cosine,
@@ -149,17 +155,30 @@ def _directions(x: Any) -> tuple[Any, Any]:
     # Of each sample with itself the cosine is 1: left out without a mask.
     count = ops.sum(there, axis=1)
     pairs = count * (count - 1)
-    nan = ops.full_like(count, math.nan)
+    one, undefined = ops.ones_like(count), -ops.ones_like(count)
     total = ops.sum(ops.abs(cosines), axis=(1, 2)) - count
-    cosine = ops.where(pairs > 0, total / ops.maximum(pairs, ops.ones_like(pairs)), nan)
+    # Rounding may leave the sum of no cosines just below 0.
+    mean = ops.maximum(total, 0 * one) / ops.maximum(pairs, one)
+    cosine = ops.where(pairs > 0, mean, undefined)
     # Centred, and scaled anew, lest the squares of squares underflow.
     centred, _ = _unit_size(x - ops.mean(x, axis=1, keepdims=True), (1, 2))
     gram = ops.matmul(centred, ops.transpose(centred, (0, 2, 1)))
     trace = ops.sum(ops.square(centred), axis=(1, 2))
     squares = ops.sum(ops.square(gram), axis=(1, 2))
-    rank = ops.where(squares > 0, ops.square(trace) / squares, nan)
+    ratio = ops.square(trace) / ops.where(squares > 0, squares, one)
+    rank = ops.where(squares > 0, ratio, undefined)
     # A NaN compares as false above, and must not look like an absent pair.
     return cosine + 0 * trace, rank + 0 * trace
+
+
+def source_of(tensor: Any, dtype: str) -> Any:
+    """Root mean square, spread over the samples, and effective rank of a tensor: shape (3,)."""
+    x = matrix(tensor)
+    scaled, size = _unit_size(x, None)
+    apart = scaled - ops.mean(scaled, axis=0, keepdims=True)
+    spread = ops.reshape(size, ()) * ops.sqrt(ops.mean(ops.square(apart)))
+    _, rank = _directions(scaled[None, :_PAIRED])
+    return ops.cast(ops.stack([root_mean_square(x), spread, rank[0]]), dtype)
 
 
 def _quantiles(spreads: Any, samples: int) -> list[Any]:

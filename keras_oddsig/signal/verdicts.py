@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import keras
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_oddsig import activations
-from keras_oddsig.signal import predictions, selection
 from keras_oddsig.signal.measurement import Measured
-from keras_oddsig.signal.predictions import Prediction
+from keras_oddsig.signal.predictions import Prediction, initializer_of
+from keras_oddsig.signal.recording import Call
 
 #
 # The thresholds come from Dense networks of 10 to 100 layers, 32 to 256 wide, on Gaussian
@@ -41,6 +41,9 @@ LARGE: Final = 0.5
 LARGE_FOR: Final = 20
 # Units beyond 0.97 sup f pass on a seventeenth of a gradient (tanh) or less, at any depth.
 MOSTLY_SATURATED: Final = 0.3
+# Of the units of one layer, wherever it stands: its kernel then gets next to no gradient. Our own
+# kernels reach .11 of saturated units at 10 layers, .36 at 2 (standardized data, tanh).
+DEAF: Final = 0.5
 # All samples one direction; a set that begins with a common mean (digits: .77) is no alarm.
 ALIKE: Final = 0.95
 # Of the effective rank: all networks above that train keep .16 or more.
@@ -48,6 +51,12 @@ FORGOTTEN: Final = 0.05
 # Between the first row's gradient and the last's. Ours reach .04 (softsign, 100 layers), He's
 # 120 (tanh, 100 layers).
 GRADIENT: Final = 100.0
+
+# Data of at least twice a standard deviation of 1 are called unscaled.
+UNSCALED: Final = 2.0
+# Of the data's rms to the spread between samples, and of the cosine in the first row with it.
+OFFSET: Final = 10.0
+BLIND: Final = 0.99
 
 HEALTHY: Final = "healthy"
 
@@ -59,7 +68,7 @@ def judge(measured: Measured, predictions: Sequence[Prediction]) -> tuple[list[s
     if not finite.all():
         start = int(np.argmin(finite))
         return [HEALTHY if ok else "not finite" for ok in finite], "not finite", start
-    activation = [selection.activation_of(call.layer) for call in measured.calls]
+    activation = [call.activation for call in measured.calls]
     odd = np.array([f is not None for f in activation])
     # Comparisons are between rows of one sort: a softmax is small, a ReLU's samples alike.
     judged = np.flatnonzero(odd if odd.any() else ~odd)
@@ -83,23 +92,43 @@ def judge(measured: Measured, predictions: Sequence[Prediction]) -> tuple[list[s
         wrong["saturating"] |= share > 0.8 * LARGE
     alike = (table["cosine"] > ALIKE) & (apart < 1 - ALIKE)
     wrong["forgetting"] = alike | (rank < FORGOTTEN)
-    rows = [HEALTHY] * count
-    verdict, start = HEALTHY, -1
     # What is small and alike has collapsed; what is of full size has forgotten.
     wrong["collapsing"] &= ~(alike & (size > LARGE))
-    for name in _FORWARD_VERDICTS:
-        run = _final_run(wrong[name], judged)
-        for row in run:
-            rows[row] = name if rows[row] == HEALTHY else rows[row]
-        if len(run) and verdict == HEALTHY:
-            verdict, start = name, int(run[0])
+    lasting = [(name, _final_run(wrong[name], judged)) for name in _FORWARD_VERDICTS]
     if "activation_gradient" in table:
-        name, run = _gradient_verdict(table["activation_gradient"])
+        lasting.append(_gradient_verdict(table["activation_gradient"]))
+    single = list(_anywhere(measured, judged))
+    rows = [HEALTHY] * count
+    for name, run in single + lasting:
         for row in run:
             rows[row] = name if rows[row] == HEALTHY else rows[row]
-        if len(run) and verdict == HEALTHY:
-            verdict, start = name, int(run[-1])
-    return rows, verdict, start
+    verdict, start = next(((n, _start(n, run)) for n, run in lasting if len(run)), (HEALTHY, count))
+    for name, run in single:
+        if len(run) and run[0] < start:
+            verdict, start = name, int(run[0])
+    return rows, verdict, -1 if verdict == HEALTHY else start
+
+
+def _start(name: str, run: NDArray[Any]) -> int:
+    """Where a fault begins: that of a gradient, which goes backwards, at its last row."""
+    return int(run[-1] if name.endswith("gradient") else run[0])
+
+
+def _anywhere(measured: Measured, judged: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Faults of single rows, even if the rows behind recover: their kernels do not learn."""
+    table = measured.table
+    yield "saturating", judged[table["saturated"][judged] > DEAF]
+    # In a feature map zeros may be a picture's margin.
+    flat = np.array([len(call.shape) == 2 for call in measured.calls])
+    yield "collapsing", judged[(flat & (table["dead"] > DEAF))[judged]]
+    if _offset(measured) and table["cosine"][judged[0]] > BLIND:
+        yield "forgetting", judged[:1]
+
+
+def _offset(measured: Measured) -> bool:
+    """Whether the mean of the data dwarfs what differs from sample to sample."""
+    source = measured.source
+    return source.spread > 0 and source.rms > OFFSET * source.spread
 
 
 # In this order: a cause before what follows from it.
@@ -132,44 +161,74 @@ def _gradient_verdict(gradient: NDArray[Any]) -> tuple[str, NDArray[Any]]:
 
 
 def advice_on(measured: Measured, verdict: str, start: int) -> str:
+    """One line on what to do."""
     if verdict == HEALTHY:
         return "Nothing to do."
     call = measured.calls[start]
-    activations_ = [f for f in map(selection.activation_of, (c.layer for c in measured.calls)) if f]
+    odd = [each for each in measured.calls if each.activation is not None]
     if verdict == "not finite":
         return (
             f"Look at what enters {call.name}: its input, its weights, and the learning rate "
             "that made them."
         )
-    if not activations_:
+    if not odd:
+        names = sorted({each.activation_name for each in measured.calls if each.activation_name})
         return (
-            "None of these activations is odd-sigmoid: the initializers of this package are not "
-            "for them."
+            f"None of these activations ({', '.join(names)}) is odd-sigmoid: the initializers of "
+            "this package are not for them."
         )
+    depth = len(odd)
+    kernel = f"{_shown(call if call.activation is not None else odd[0])}, depth={depth}"
+    if call is odd[0] or call is measured.calls[0]:
+        about_data = _advice_on_data(measured, verdict, kernel)
+        if about_data:
+            return about_data
     narrow = _bottleneck(measured)
-    made = [each for each in map(predictions.initializer_of, measured.calls) if each is not None]
+    made = [each for each in map(initializer_of, measured.calls) if each is not None]
     untold = narrow is not None and all(getattr(m, "bottleneck", None) is None for m in made)
     if made and not (untold and verdict in ("collapsing", "forgetting")):
         return (
             "The kernels were made for this activation: compare `depth` with the "
-            f"{len(activations_)} layers here, and the scale of the input (rms "
-            f"{measured.source:.2g}) with 1; after training, lower the learning rate."
+            f"{depth} layers here, and the scale of the input (rms "
+            f"{measured.source.rms:.2g}) with 1; after training, lower the learning rate."
         )
-    activation = selection.activation_of(call.layer) or activations_[0]
-    name = (
-        selection.activation_name(activation)
-        if activation.amplitude == activation.rate == 1
-        else None
-    )
-    shown = f'"{name}"' if name in activations._CLASSES else "the activation"
-    arguments = f"{shown}, depth={len(activations_)}"
-    told = f"{arguments}, bottleneck={narrow}" if narrow is not None else arguments
+    told = f"{kernel}, bottleneck={narrow}" if narrow is not None else kernel
     first = ""
-    if 0 < measured.source < math.inf:
-        first = (
-            f", the first with OddSigmoidOrthogonal({arguments}, input_std={measured.source:.2g})"
-        )
+    if 0 < measured.source.rms < math.inf:
+        first = f", the first with {_first_layer(measured, kernel)}"
     return f"Initialize the kernels with OddSigmoidOrthogonal({told}){first}."
+
+
+def _advice_on_data(measured: Measured, verdict: str, kernel: str) -> str | None:
+    """What to do about data that the first layer cannot take, if that is what is wrong."""
+    source = measured.source
+    standardize = (
+        "scale each feature to mean 0 and standard deviation 1 (keras.layers.Normalization)"
+    )
+    if verdict in ("saturating", "forgetting") and _offset(measured):
+        return (
+            f"The mean of the data (rms {source.rms:.2g}) dwarfs what differs between samples "
+            f"(standard deviation {source.spread:.2g}): {standardize}."
+        )
+    if verdict == "saturating" and source.rms > UNSCALED:
+        return (
+            f"The data (rms {source.rms:.2g}) saturate the first layer, which then learns next "
+            f"to nothing: {standardize}, or, if all features are of one scale, initialize it with "
+            f"{_first_layer(measured, kernel)}."
+        )
+    return None
+
+
+def _first_layer(measured: Measured, kernel: str) -> str:
+    return f"OddSigmoidOrthogonal({kernel}, input_std={measured.source.rms:.2g})"
+
+
+def _shown(call: Call) -> str:
+    """The activation as an argument of an initializer."""
+    activation = call.activation
+    plain = activation is not None and activation.amplitude == activation.rate == 1
+    known = plain and call.activation_name in activations._CLASSES
+    return f'"{call.activation_name}"' if known else "the activation"
 
 
 def _bottleneck(measured: Measured) -> int | None:

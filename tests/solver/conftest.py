@@ -3,13 +3,12 @@
 import sys
 
 import pytest
-
-BACKENDS = {"keras", "jax", "tensorflow", "torch"}
+from solver_cases import BACKENDS
 
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    """In place of Keras's seed: no test here imports a backend, or Keras."""
+    """In place of Keras's seed: no test here imports a backend."""
     before = BACKENDS & set(sys.modules)
     yield
     assert BACKENDS & set(sys.modules) == before

@@ -97,10 +97,11 @@ def bound_at_infinity(f: Sampler, scale: float) -> float:
     require_finite(x, y, -y)
     # Further out for as long as the formula holds: a naive one overflows there.
     for decade in range(9, int(-math.log10(f.smallest) / 2)):
-        further = float(f(np.array([scale * 10.0**decade]))[0])
-        if not y[-1] <= further < math.inf:
+        further = scale * 10.0**decade
+        value = f.at(further)
+        if not y[-1] <= value < math.inf:
             break
-        x, y = np.append(x, scale * 10.0**decade), np.append(y, further)
+        x, y = np.append(x, further), np.append(y, value)
     steps = np.diff(y)
     if steps[-1] <= 64 * f.epsilon * y[-1]:
         return float(y.max())

@@ -61,10 +61,8 @@ def noise_scale(depth: ArrayLike, negative_rate: ArrayLike = 0.3) -> Any:
 
     Reference: this project's calibration of the idea in [1], section 4.
     """
-    depth, p = (
-        _arguments.array("depth", depth, at_least=1),
-        _arguments.array("negative_rate", negative_rate),
-    )
+    depth = _arguments.array("depth", depth, at_least=1)
+    p = _arguments.array("negative_rate", negative_rate)
     if not np.all((p > 0) & (p < 0.5)):
         raise ValueError(
             "`negative_rate` must lie strictly between 0 and 0.5. "
@@ -101,10 +99,8 @@ def negative_rate(depth: ArrayLike, noise_scale: ArrayLike) -> Any:
 
     Reference: this project's calibration of the idea in [1], section 4.
     """
-    depth, sigma = (
-        _arguments.array("depth", depth, at_least=1),
-        _arguments.array("noise_scale", noise_scale, at_least=0),
-    )
+    depth = _arguments.array("depth", depth, at_least=1)
+    sigma = _arguments.array("noise_scale", noise_scale, at_least=0)
     time = depth * sigma**2
     common = -np.expm1(-_DECAY * (np.maximum(time, _RARE_TIME) - _DELAY)) / 2
     with np.errstate(divide="ignore"):

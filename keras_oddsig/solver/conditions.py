@@ -1,6 +1,6 @@
 """The class of odd-sigmoid functions: its conditions, and the error of one that fails.
 
-A check of what was sampled belongs here; it changes nothing and answers nothing but the error.
+A check of what was sampled belongs here: it raises the error, or it passes and returns nothing.
 Two conditions are judged in `asymptotics`, where an extrapolation fails to settle: that the
 slope at 0 is finite and that the function is bounded.
 

@@ -88,8 +88,12 @@ def propagate(
     edges = np.linspace(-10 * input_std, 10 * input_std, _CELLS + 1)
     law = _Law(edges, special.erf(np.maximum(edges, 0) / (input_std * math.sqrt(2))))
     std, flipped = np.empty(depth), np.empty(depth)
+
+    def activation(x: Array) -> Array:
+        return f(omega * x)
+
     for layer in range(depth):
-        law = law.add_noise(noise_scale * law.rms()).push(lambda x: f(omega * x))
+        law = law.add_noise(noise_scale * law.rms()).push(activation)
         std[layer], flipped[layer] = law.rms(), law.below_zero()
     return SpreadProfile(std, flipped)
 

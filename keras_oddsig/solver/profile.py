@@ -164,7 +164,7 @@ def fixed_point(function: Function, gain: float) -> float:
 
     def excess(log_x: float) -> float:  # strictly decreasing, as f(x)/x is
         x = math.exp(log_x)
-        return float(f(np.array([gain * x]))[0]) / x - 1.0
+        return f.at(gain * x) / x - 1.0
 
     high = math.log(2 * profile.bound)
     low = high

@@ -24,9 +24,9 @@ from keras_oddsig.solver.profile import Profile
 #   p, r=3  .082  .184  .265  .321  .362  .414  .446      S   .74  .68  .67  .69  .71  .74  .75
 #   p, r=4  .086  .189  .265  .319  .358  .407  .440      S   .72  .69  .70  .72  .74  .77  .78
 #   p, r=6  .094  .197  .265  .318  .352  .400  .432      S   .73  .72  .74  .76  .78  .80  .81
-_RECURRENT_DECAY: Final = 0.53
-_RECURRENT_DELAY: Final = 0.6
-_RECURRENT_SPREAD: Final = 0.7
+_DECAY: Final = 0.53
+_DELAY: Final = 0.6
+_SPREAD: Final = 0.7
 
 
 def recurrent_noise_scale(steps: ArrayLike, negative_rate: ArrayLike = 0.3) -> Any:
@@ -60,16 +60,14 @@ def recurrent_noise_scale(steps: ArrayLike, negative_rate: ArrayLike = 0.3) -> A
 
     Reference: this project.
     """
-    steps, p = (
-        _arguments.array("steps", steps, at_least=1),
-        _arguments.array("negative_rate", negative_rate),
-    )
+    steps = _arguments.array("steps", steps, at_least=1)
+    p = _arguments.array("negative_rate", negative_rate)
     if not np.all((p >= 0.05) & (p <= 0.45)):
         raise ValueError(
             "`negative_rate` must lie between 0.05 and 0.45. "
             f"Received: negative_rate={negative_rate!r}"
         )
-    return _arguments.scalar((_RECURRENT_DELAY - np.log1p(-2 * p) / _RECURRENT_DECAY) / steps)
+    return _arguments.scalar((_DELAY - np.log1p(-2 * p) / _DECAY) / steps)
 
 
 def recurrent_spread(profile: Profile, noise_scale: float) -> float:
@@ -100,4 +98,4 @@ def recurrent_spread(profile: Profile, noise_scale: float) -> float:
     """
     _arguments.real("noise_scale", noise_scale, at_least=0)
     power = 1 / (profile.order - 1)
-    return float(_RECURRENT_SPREAD * (noise_scale / profile.curvature) ** power)
+    return float(_SPREAD * (noise_scale / profile.curvature) ** power)

@@ -6,6 +6,7 @@ the gradient. The rotations themselves are drawn by `keras_oddsig.initializers`.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -157,10 +158,17 @@ def _orthogonal_path(function: Function, depth: int, gain: float, input_std: flo
     f, steepness = Sampler(function), gain * profile_of(function).critical_gain
     std = np.empty(depth)
     for layer in range(depth):
-        input_std = std[layer] = math.sqrt(float(_WEIGHT @ f(steepness * input_std * _Z) ** 2))
+        input_std = std[layer] = math.sqrt(_mean_square(f, steepness * input_std))
     return std
 
 
+def _mean_square(f: Sampler, scale: float) -> float:
+    """`E f(scale z)**2`, `z ~ N(0, 1)`, for an odd function."""
+    z, weight = _half_normal_rule()
+    return float(weight @ f(scale * z) ** 2)
+
+
+@functools.cache
 def _half_normal_rule() -> tuple[Array, Array]:
     """Nodes z > 0 and weights with sum(w * h(z)) = E h(|z|), z ~ N(0, 1).
 
@@ -175,9 +183,6 @@ def _half_normal_rule() -> tuple[Array, Array]:
     return z, w
 
 
-_Z, _WEIGHT = _half_normal_rule()
-
-
 def _operating_point(f: Sampler, omega: float, gain: float) -> OrthogonalGain:
     if gain <= 1:
         return OrthogonalGain(gain, 0.0, gain**2)
@@ -185,15 +190,16 @@ def _operating_point(f: Sampler, omega: float, gain: float) -> OrthogonalGain:
 
     def excess(log_spread: float) -> float:  # decreases, as f(x)/x does
         root_q = math.exp(log_spread)
-        return float(_WEIGHT @ f(steepness * root_q * _Z) ** 2) / root_q**2 - 1
+        return _mean_square(f, steepness * root_q) / root_q**2 - 1
 
-    high = math.log(2 * float(f(np.array([1e8 * omega]))[0]))
+    high = math.log(2 * f.at(1e8 * omega))  # above the bound, which f nears out there
     low = high - 1
     while excess(low) <= 0:
         low -= 1
     root_q = math.exp(optimize.brentq(excess, low, high, xtol=1e-13))
-    x = steepness * root_q * _Z
+    z, weight = _half_normal_rule()
+    x = steepness * root_q * z
     # Fourth-order central differences; on one side of 0, where f may have a kink in f''.
     h = x * f.epsilon**0.2 / 2
     slope = (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h)
-    return OrthogonalGain(gain, root_q, float(steepness**2 * (_WEIGHT @ slope**2)))
+    return OrthogonalGain(gain, root_q, float(steepness**2 * (weight @ slope**2)))

@@ -19,7 +19,12 @@ Function: TypeAlias = Callable[[Any], Any]
 
 
 class Sampler:
-    """Evaluates a user's function on float64 arrays and remembers its precision."""
+    """Evaluates a user's function on float64 arrays and remembers its precision.
+
+    Attributes:
+        epsilon: The relative rounding of the type in which the function answers.
+        smallest: The least input at which it is sampled, far above what that type rounds to 0.
+    """
 
     def __init__(self, function: Function) -> None:
         if not callable(function):
@@ -49,6 +54,9 @@ class Sampler:
                 f"{x.shape}. Received: a function that returns the shape {y.shape}"
             )
         return y
+
+    def at(self, x: float) -> float:
+        return float(self(np.array([x]))[0])
 
 
 def bend(f: Sampler) -> float:

@@ -28,7 +28,12 @@ from keras_oddsig.solver.conditions import NotOddSigmoidError
 from keras_oddsig.solver.diffusion import SpreadProfile, propagate, spread, stationary_spread
 from keras_oddsig.solver.profile import Profile, fixed_point, profile_of
 from keras_oddsig.solver.recurrent import recurrent_noise_scale, recurrent_spread
-from keras_oddsig.solver.rotation import OrthogonalGain, orthogonal_gain, orthogonal_spread
+from keras_oddsig.solver.rotation import (
+    OrthogonalGain,
+    orthogonal_gain,
+    orthogonal_spread,
+    propagate_orthogonal,
+)
 from keras_oddsig.solver.sampling import Function as Function
 
 __all__ = [
@@ -43,6 +48,7 @@ __all__ = [
     "orthogonal_spread",
     "profile_of",
     "propagate",
+    "propagate_orthogonal",
     "recurrent_noise_scale",
     "recurrent_spread",
     "spread",

@@ -1,7 +1,7 @@
 """The orthogonal variant: kernels that rotate, and add no noise.
 
-Its operating point belongs here: the gain for a depth, the spread it keeps up, the growth of
-the gradient. The rotations themselves are drawn by `keras_oddsig.initializers`.
+Its operating point belongs here (the gain for a depth, the spread it keeps up, the growth of the
+gradient), and the signal's way there. The rotations themselves are drawn by `initializers`.
 """
 
 from __future__ import annotations
@@ -150,16 +150,48 @@ def orthogonal_spread(function: Function, gain: float) -> OrthogonalGain:
     return _operating_point(Sampler(function), profile_of(function).critical_gain, gain)
 
 
-def _orthogonal_path(function: Function, depth: int, gain: float, input_std: float) -> Array:
-    """The spread layer by layer on its way to that of `orthogonal_spread`, shape `(depth,)`.
+def propagate_orthogonal(
+    function: Function, depth: int, gain: float, input_std: float = 1.0
+) -> Array:
+    """The spread layer by layer, on its way to that of `orthogonal_spread`.
 
-    `q -> E f(g omega sqrt(q) z)**2`: what a rotation mixes is Gaussian, of any input.
+    `q -> E f(g omega sqrt(q) z)**2`, `z ~ N(0, 1)`: what a rotation of many units mixes is
+    Gaussian, whatever the distribution of the input. For kernels with noise there is
+    `propagate`.
+
+    Args:
+        function: An odd-sigmoid function of NumPy arrays.
+        depth: Number of layers, an integer of at least 1.
+        gain: `g` of every layer, relative to the critical gain, positive.
+        input_std: Root mean square of the inputs, positive.
+
+    Returns:
+        An array of shape `(depth,)`. Its entry `l - 1` is the standard deviation of the
+        activations of layer `l`, in the units of `f`.
+
+    Raises:
+        NotOddSigmoidError: If `function` is not odd-sigmoid.
+        TypeError: If `depth` is not an integer.
+        ValueError: If a number is outside its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_oddsig import solver
+    >>> std = solver.propagate_orthogonal(np.tanh, depth=100, gain=1.1)
+    >>> print(f"{std[0]:.3f} {std[-1]:.3f}")
+    0.655 0.305
+
+    Reference: as for `orthogonal_gain`.
     """
+    _arguments.integer("depth", depth, at_least=1)
+    _arguments.real("gain", gain, above=0)
+    _arguments.real("input_std", input_std, above=0)
     f, steepness = Sampler(function), gain * profile_of(function).critical_gain
-    std = np.empty(depth)
-    for layer in range(depth):
-        input_std = std[layer] = math.sqrt(_mean_square(f, steepness * input_std))
-    return std
+    std = [input_std]
+    for _ in range(depth):
+        std.append(math.sqrt(_mean_square(f, steepness * std[-1])))
+    return np.array(std[1:])
 
 
 def _mean_square(f: Sampler, scale: float) -> float:

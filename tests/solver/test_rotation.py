@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import linalg, special
 from solver_cases import MONTE_CARLO, TABLE, softsign
 
 from keras_oddsig import solver
@@ -132,3 +133,60 @@ class TestOrthogonal:
             solver.orthogonal_spread(np.tanh, 0)
         with pytest.raises(TypeError, match=r"Received: gain=Fraction"):
             solver.orthogonal_spread(np.tanh, Fraction(11, 10))
+
+
+class TestPropagateOrthogonal:
+    @pytest.mark.parametrize("name", ["tanh", "softsign", "erf", "algebraic 3"])
+    @pytest.mark.parametrize("input_std", [0.01, 10.0])
+    def test_arrives_at_the_spread_that_keeps_itself(self, name, input_std):
+        function = TABLE[name][0]
+        std = solver.propagate_orthogonal(function, 1000, 1.1, input_std)
+        assert std[-1] == pytest.approx(solver.orthogonal_spread(function, 1.1).spread, rel=1e-9)
+
+    @pytest.mark.parametrize("input_std", [0.01, 1.0, 30.0])
+    def test_of_erf_it_is_an_arcsine_at_every_layer(self, input_std):
+        # E erf(a z)^2 = (2 / pi) arcsin(2 a^2 / (1 + 2 a^2)): Williams, 1997.
+        q, omega = input_std**2, math.sqrt(math.pi) / 2
+        for std in solver.propagate_orthogonal(special.erf, 5, 1.1, input_std):
+            double = 2 * (1.1 * omega) ** 2 * q
+            q = 2 / math.pi * math.asin(double / (1 + double))
+            assert std == pytest.approx(math.sqrt(q), rel=1e-6)
+
+    @pytest.mark.parametrize("name", ["tanh", "softsign", "bipolar sigmoid"])
+    def test_agrees_with_sampled_networks_at_every_layer(self, name):
+        function, slope, *_ = TABLE[name]
+        gain, depth, networks, width = 1.2, 10, 10, 200
+        rng = np.random.default_rng(0)
+        sampled = np.empty((networks, depth))
+        for std in sampled:
+            x = rng.choice([-1.0, 1.0], (32, width))  # far from Gaussian
+            for layer in range(depth):
+                rotation = linalg.qr(rng.standard_normal((width, width)))[0]
+                x = function(gain / slope * x @ rotation)
+                std[layer] = math.sqrt(np.mean(x**2))
+        predicted = solver.propagate_orthogonal(function, depth, gain)
+        error = sampled.std(axis=0, ddof=1) / math.sqrt(networks)
+        assert predicted == pytest.approx(sampled.mean(axis=0), rel=0.01)
+        assert np.all(np.abs(predicted - sampled.mean(axis=0)) < MONTE_CARLO * error)
+
+    def test_up_to_the_critical_gain_the_signal_dies(self):
+        std = solver.propagate_orthogonal(np.tanh, 200, 0.9)
+        assert std[-1] / std[-2] == pytest.approx(0.9, rel=1e-9)
+
+    def test_scales_with_the_amplitude(self):
+        plain = solver.propagate_orthogonal(np.tanh, 20, 1.3)
+        scaled = solver.propagate_orthogonal(lambda x: 3 * np.tanh(2 * x), 20, 1.3, input_std=3.0)
+        assert scaled == pytest.approx(3 * plain, rel=1e-6)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            ({"depth": 0}, "depth=0"),
+            ({"depth": 1.5}, "depth=1.5"),
+            ({"gain": 0}, "gain=0"),
+            ({"input_std": -1}, "input_std=-1"),
+        ],
+    )
+    def test_arguments_outside_their_range_are_rejected(self, arguments, error):
+        with pytest.raises((TypeError, ValueError), match=f"Received: {error}"):
+            solver.propagate_orthogonal(np.tanh, **{"depth": 10, "gain": 1.1, **arguments})

@@ -25,10 +25,10 @@ test-backends: $(VENV)/.dev
 
 # The solver's tests import no backend, and run once.
 test-solver: $(VENV)/.dev
-	$(PYTEST) tests/test_solver.py
+	$(PYTEST) tests/solver
 
 $(SUITES:%=test-%): test-%: $(VENV)/.dev
-	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/test_solver.py
+	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/solver
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

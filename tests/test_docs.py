@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import pkgutil
 import re
 from pathlib import Path
 
@@ -29,10 +30,18 @@ def test_readme_has_blocks_and_they_save_a_model():
 def test_docstring_examples_print_what_they_say(module):
     import keras
 
-    source = importlib.import_module(f"keras_oddsig.{module}")
-    results = doctest.testmod(source, extraglobs={"keras": keras})
-    assert results.attempted > 5 or module == "initializers"
-    assert results.failed == 0
+    attempted = 0
+    for source in _with_submodules(importlib.import_module(f"keras_oddsig.{module}")):
+        results = doctest.testmod(source, extraglobs={"keras": keras})
+        assert results.failed == 0
+        attempted += results.attempted
+    assert attempted > 5 or module == "initializers"
+
+
+def _with_submodules(module):
+    """A module and, if it is a package, every module in it: doctest reads one at a time."""
+    inside = pkgutil.walk_packages(getattr(module, "__path__", []), f"{module.__name__}.")
+    return [module, *(importlib.import_module(each.name) for each in inside)]
 
 
 def test_readme_and_docstring_say_alike_which_initializer_when():

@@ -83,7 +83,7 @@ def _spreads(initializer: Any, depth: int, input_std: float) -> list[float]:
     if isinstance(initializer, initializers.OddSigmoidInit):
         std = solver.propagate(f, depth, initializer._noise_in_use, input_std).std
     else:
-        std = solver._orthogonal_path(f, depth, initializer._gain_in_use, input_std)
+        std = solver.propagate_orthogonal(f, depth, initializer._gain_in_use, input_std)
     return [float(s) for s in std]
 
 

@@ -6,7 +6,7 @@ What only one module takes, that module checks. No backend is imported here.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,3 +60,12 @@ def array(name: str, value: ArrayLike, *, at_least: float | None = None) -> Arra
 def scalar(array: Any) -> Any:
     """A float for a number, the array itself otherwise."""
     return float(array) if np.ndim(array) == 0 else array
+
+
+def shown(value: Any) -> str:
+    """What was received, as an error shows it: of long data the beginning."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_SHOWN: Final = 200  # characters

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_oddsig import _arguments
+
 BATCH: Final = 256
 
 
@@ -44,7 +46,9 @@ def batches(data: Any, count: int | None = None, size: int = BATCH) -> Iterator[
         x, y, *_ = (*batch, None) if isinstance(batch, tuple) else (batch, None)
         yield keras.tree.map_structure(_to_host, x), keras.tree.map_structure(_to_host, y)
     if none:
-        raise ValueError(f"`data` must hold a batch. Received: data={data!r}, which is empty")
+        raise ValueError(
+            f"`data` must hold a batch. Received: data={_arguments.shown(data)}, which is empty"
+        )
 
 
 def _slice(data: Any, start: int, stop: int) -> Any:
@@ -86,7 +90,7 @@ def check_data(name: str, data: Any) -> None:
         raise TypeError(
             f"`{name}` must be an array, a structure of arrays, a tuple (x, y), a "
             "`tf.data.Dataset`, a PyTorch `DataLoader` or a `keras.utils.PyDataset`. "
-            f"Received: {name}={data!r}"
+            f"Received: {name}={_arguments.shown(data)}"
         )
 
 

@@ -221,7 +221,8 @@ def _check_model(model: Any) -> None:
     if model.built:
         return
     if not selection.has_call(model):
-        parts = [name for name, part in vars(model).items() if isinstance(part, keras.Model)]
+        held = {**vars(model), **vars(model).get("_modules", {})}  # where PyTorch keeps layers
+        parts = [name for name, part in held.items() if isinstance(part, keras.Model)]
         such = f"such as its {' or '.join(parts)}" if parts else "which hold its layers"
         raise ValueError(
             "`model` must be a model that can be called. This one has no `call`, only parts of "

@@ -86,6 +86,7 @@ class SignalReport:
         Args:
             console: A `rich.console.Console`; by default a new one.
         """
+        from rich import box
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
@@ -100,17 +101,28 @@ class SignalReport:
             "rank": "effective_rank",
             "gradient": "activation_gradient",
         }
-        known = ("", *self.layers[0].statistics)
-        columns = {title: key for title, key in columns.items() if key in known}
-        table = Table("layer", *columns, "verdict", title="Signal by layer")
-        for column in table.columns[1:-1]:
-            column.justify = "right"
-        for layer in self.layers:
-            numbers = {**layer.statistics, "": layer.predicted_spread}
-            shown = [numbers[key] for key in columns.values()]
+        rows = [{**layer.statistics, "": layer.predicted_spread} for layer in self.layers]
+        columns = {
+            title: key for title, key in columns.items() if any(_shown(r.get(key)) for r in rows)
+        }
+        # Numbers and headings are never cut: where a line is too short, names and verdicts fold.
+        table = Table(
+            "layer",
+            title="Signal by layer",
+            collapse_padding=True,
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1),
+            pad_edge=False,
+        )
+        for title, key in columns.items():
+            width = max(len(title), *(len(_shown(row.get(key))) for row in rows))
+            table.add_column(title, justify="right", no_wrap=True, min_width=width)
+        table.add_column("verdict")
+        table.columns[0].overflow = table.columns[-1].overflow = "fold"
+        for layer, row in zip(self.layers, rows, strict=True):
             table.add_row(
                 Text(layer.name),  # which may look like markup
-                *("" if v is None or math.isnan(v) else f"{v:.3g}" for v in shown),
+                *(_shown(row.get(key)) for key in columns.values()),
                 "" if layer.verdict == HEALTHY else layer.verdict,
             )
         console.print(table)
@@ -122,6 +134,10 @@ class SignalReport:
         from keras_oddsig import plotting
 
         return plotting.plot_spread(self, ax)
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.3g}"
 
 
 def _finite(value: float | None) -> float | None:

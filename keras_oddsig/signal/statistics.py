@@ -161,12 +161,13 @@ def _directions(x: Any) -> tuple[Any, Any]:
     mean = ops.maximum(total, 0 * one) / ops.maximum(pairs, one)
     cosine = ops.where(pairs > 0, mean, undefined)
     # Centred, and scaled anew, lest the squares of squares underflow.
-    centred, _ = _unit_size(x - ops.mean(x, axis=1, keepdims=True), (1, 2))
+    centred, size = _unit_size(x - ops.mean(x, axis=1, keepdims=True), (1, 2))
     gram = ops.matmul(centred, ops.transpose(centred, (0, 2, 1)))
     trace = ops.sum(ops.square(centred), axis=(1, 2))
     squares = ops.sum(ops.square(gram), axis=(1, 2))
-    ratio = ops.square(trace) / ops.where(squares > 0, squares, one)
-    rank = ops.where(squares > 0, ratio, undefined)
+    # What is left of equal samples is the rounding of their mean: `x` is at most 1.
+    differ = ops.reshape(size, (-1,)) > 4 * np.finfo(dtype_of(x)).eps
+    rank = ops.where(differ, ops.square(trace) / ops.where(differ, squares, one), undefined)
     # A NaN compares as false above, and must not look like an absent pair.
     return cosine + 0 * trace, rank + 0 * trace
 

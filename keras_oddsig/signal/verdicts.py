@@ -189,7 +189,7 @@ def advice_on(measured: Measured, verdict: str, start: int) -> str:
     narrow = _bottleneck(measured)
     made = [each for each in map(initializer_of, measured.calls) if each is not None]
     untold = narrow is not None and all(getattr(m, "bottleneck", None) is None for m in made)
-    if made and not (untold and verdict in ("collapsing", "forgetting")):
+    if 2 * len(made) > depth and not (untold and verdict in ("collapsing", "forgetting")):
         return (
             "The kernels were made for this activation: compare `depth` with the "
             f"{depth} layers here, and the scale of the input (rms "

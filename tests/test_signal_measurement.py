@@ -1,0 +1,236 @@
+"""Losses in every form of `fit`, data in every form, and numbers that are not floating."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from keras.layers import Dense
+
+import keras_oddsig as ko
+
+BACKEND = keras.backend.backend()
+
+
+def data(units=6, samples=48, seed=0):
+    return np.random.default_rng(seed).standard_normal((samples, units)).astype("float32")
+
+
+X, Y = data(), data(3, seed=1)
+
+
+def two_outputs(structure):
+    """A model of outputs p and q, 3 wide, in a list or a dict."""
+    inputs = keras.Input((6,))
+    h = Dense(5, "tanh", name="h")(inputs)
+    p, q = (Dense(3, name=name)(h) for name in ("p", "q"))
+    model = keras.Model(inputs, [p, q] if structure is list else {"p": p, "q": q})
+    model.compile(run_eagerly=True)
+    return model
+
+
+def gradient(model, y, loss=None):
+    return ko.signal_report(model, X, y, loss).layers[0].statistics["kernel_gradient"]
+
+
+def norm_by_fit(model, y):
+    """The norm of the first kernel's gradient, from one step of plain SGD by `fit`."""
+    before = ops.convert_to_numpy(model.get_layer("h").kernel)
+    model.fit(X, y, batch_size=len(X), verbose=0)
+    step = ops.convert_to_numpy(model.get_layer("h").kernel) - before
+    return float(np.linalg.norm(step) / 0.01)
+
+
+class TestLosses:
+    @pytest.mark.parametrize("targets", [list, dict])
+    @pytest.mark.parametrize(
+        "loss", ["mse", ["mse", "mae"], {"p": "mse", "q": "mae"}, {"q": "mae", "p": "mse"}]
+    )
+    @pytest.mark.parametrize("structure", [list, dict])
+    def test_every_form_that_fit_takes_gives_the_gradient_of_fit(self, structure, loss, targets):
+        model = two_outputs(structure)
+        y = [Y, 2 * Y] if targets is list else {"p": Y, "q": 2 * Y}
+        model.compile(keras.optimizers.SGD(0.01), loss, loss_weights=None, run_eagerly=True)
+        try:
+            model.fit(X, y, verbose=0, epochs=1, batch_size=len(X))
+        except Exception:
+            with pytest.raises(ValueError, match=r"`loss` must be.*Received: outputs of"):
+                gradient(model, y)
+            return
+        found = gradient(model, y)
+        assert gradient(model, y, loss) == pytest.approx(found)
+        assert norm_by_fit(model, y) == pytest.approx(found, rel=1e-3)
+
+    @pytest.mark.parametrize("weights", [[1.0, 0.0], [0.0, 1.0], [2.0, 0.5]])
+    def test_loss_weights_of_compile_count(self, weights):
+        model = two_outputs(list)
+        model.compile(keras.optimizers.SGD(0.01), ["mse"] * 2, weights, run_eagerly=True)
+        found = gradient(model, [Y, 2 * Y])
+        assert norm_by_fit(model, [Y, 2 * Y]) == pytest.approx(found, rel=1e-3)
+
+    def test_one_loss_for_two_outputs_is_that_of_both(self):
+        model = two_outputs(list)
+        assert gradient(model, [Y, 2 * Y], "mse") == pytest.approx(
+            gradient(model, [Y, 2 * Y], ["mse", "mse"])
+        )
+
+    def test_batches_of_two_sizes_and_compiled(self):
+        model = two_outputs(dict)
+        eager = ko.signal_report(model, X, {"p": Y, "q": Y}, "mse").layers[0].statistics
+        model.run_eagerly = False
+        x, y = np.repeat(X, 6, axis=0), np.repeat(Y, 6, axis=0)  # 288 samples: 256 and 32
+        found = ko.signal_report(model, x, {"p": y, "q": y}, "mse").layers[0].statistics
+        assert found["kernel_gradient"] > 0
+        again = ko.signal_report(model, X, {"p": Y, "q": Y}, "mse").layers[0].statistics
+        assert again["kernel_gradient"] == pytest.approx(eager["kernel_gradient"], rel=1e-4)
+
+    @pytest.mark.parametrize(
+        ("y", "loss"), [([Y], "mse"), ([Y, Y], {"p": "mse", "z": "mse"}), (Y, ["mse"] * 3)]
+    )
+    def test_what_fits_no_output_is_refused_in_one_line_of_ours(self, y, loss):
+        with pytest.raises(ValueError, match=r"`loss` must be one for all outputs.*Received: out"):
+            gradient(two_outputs(list), y, loss)
+
+    def test_the_users_model_is_not_renamed(self):
+        model = two_outputs(list)
+        gradient(model, [Y, Y], "mse")
+        number = keras.Sequential().name.removeprefix("sequential")
+        gradient(model, [Y, Y], ["mse", "mae"])
+        assert keras.Sequential().name.removeprefix("sequential_") == str(
+            int(number.removeprefix("_") or 0) + 1
+        )
+
+
+class TestIntegers:
+    @pytest.mark.parametrize("lora", [False, True])
+    def test_quantized_kernels_have_no_gradient_and_no_more_than_that(self, lora):
+        layers = [Dense(8, "tanh"), Dense(8, "tanh"), Dense(3)]
+        model = keras.Sequential([keras.Input((6,)), *layers])
+        model.compile(loss="mse", run_eagerly=True)
+        layers[1].quantize("int8")
+        if lora:
+            layers[1].enable_lora(2)
+        rows = ko.signal_report(model, X, Y).layers
+        assert rows[0].statistics["kernel_gradient"] > 0
+        assert np.isnan(rows[1].statistics["kernel_gradient"]) != lora
+        assert rows[1].statistics["activation_gradient"] > 0
+        assert ko.signal_report(model, X).layers[1].statistics["std"] > 0
+
+
+class Vae(keras.Model):
+    """With a `train_step` of its own, and no `call`."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = keras.Sequential([keras.Input((6,)), Dense(4, "tanh")])
+
+
+class TestModels:
+    def test_one_without_a_call_is_refused_with_what_would_serve(self):
+        vae = Vae()
+        with pytest.raises(ValueError, match=r"no `call`.*such as its encoder.*Received: model="):
+            ko.signal_report(vae, X)
+        assert len(ko.signal_report(vae.encoder, X).layers) == 1
+
+
+class TestNaN:
+    """None is made on the device, where a user may be hunting one."""
+
+    @pytest.fixture(autouse=True)
+    def hunting(self):
+        if BACKEND == "jax":
+            import jax
+
+            with jax.debug_nans(True):
+                yield
+        elif BACKEND == "tensorflow":
+            import tensorflow as tf
+
+            tf.debugging.enable_check_numerics()
+            yield
+            tf.debugging.disable_check_numerics()
+        else:
+            import torch
+
+            with torch.autograd.detect_anomaly(check_nan=True):
+                yield
+
+    @pytest.mark.filterwarnings("ignore:Anomaly Detection")
+    @pytest.mark.parametrize("eagerly", [False, True])
+    @pytest.mark.parametrize("samples", [1, 48])
+    def test_undefined_statistics_are_nan_on_the_host(self, samples, eagerly):
+        layers = [
+            Dense(4, "tanh", kernel_initializer="zeros"),
+            Dense(3, "tanh", bias_initializer="ones"),
+            keras.layers.Activation("relu"),
+        ]
+        model = keras.Sequential([keras.Input((6,)), *layers])
+        model.compile(loss="mse", run_eagerly=eagerly)
+        watch = ko.ActivationSpread(X[:samples])
+        report = ko.signal_report(model, X[:samples], data(3, samples))
+        model.fit(X, Y, verbose=0, callbacks=[watch])
+        dead, constant, last = (row.statistics for row in report.layers)
+        assert np.isnan([dead["cosine"], dead["effective_rank"], constant["effective_rank"]]).all()
+        assert np.isnan([constant["negative_rate"], last["saturated"]]).all()
+        assert np.isnan(constant["cosine"]) == (samples == 1)
+        assert np.isfinite([dead["saturated"], constant["std"], last["max"]]).all()
+
+
+class TestData:
+    def model(self, units=6):
+        model = keras.Sequential([keras.Input((units,)), Dense(4, "tanh"), Dense(3)])
+        model.compile(loss="mse", run_eagerly=True)
+        return model
+
+    @pytest.mark.parametrize("kind", ["csr_matrix", "coo_matrix", "csc_array"])
+    def test_sparse_arrays_are_read_by_rows(self, kind):
+        import scipy.sparse
+
+        x = np.where(np.abs(data(samples=300)) > 1, data(samples=300), 0)
+        sparse = getattr(scipy.sparse, kind)(x)
+        model = self.model()
+        found = ko.signal_report(model, sparse).layers[0].statistics
+        assert found == pytest.approx(ko.signal_report(model, x).layers[0].statistics, rel=1e-5)
+        model.fit(X, Y, verbose=0, callbacks=[ko.ActivationSpread(sparse)])
+
+    def test_a_dict_of_one_dimensional_arrays(self):
+        inputs = {name: keras.Input((1,), name=name) for name in "ab"}
+        h = Dense(4, "tanh")(keras.layers.Concatenate()(list(inputs.values())))
+        model = keras.Model(inputs, h)
+        flat = ko.signal_report(model, {"a": X[:, 0], "b": X[:, 1]})
+        columns = ko.signal_report(model, {"a": X[:, :1], "b": X[:, 1:2]})
+        assert flat.to_dict() == columns.to_dict()
+
+    def test_one_dimension_of_inputs_and_targets(self):
+        model = keras.Sequential([keras.Input((1,)), Dense(4, "tanh"), Dense(1)])
+        assert len(ko.signal_report(model, X[:, 0], Y[:, 0], "mse").layers) == 1
+
+    def test_lists_of_numbers_are_refused_as_fit_does(self):
+        with pytest.raises(TypeError, match=r"`x` must be an array.*Received: x=\[\[") as error:
+            ko.signal_report(self.model(), X.tolist())
+        assert len(str(error.value)) < 500
+
+    def test_single_samples_are_told_from_batches(self):
+        class Samples(keras.utils.PyDataset):
+            def __len__(self):
+                return 3
+
+            def __getitem__(self, i):
+                return X[i], Y[i]
+
+        with pytest.raises(ValueError, match=r"\(None, 6\).*of the shape \(6,\).*batch the data"):
+            ko.signal_report(self.model(), Samples())
+
+    @pytest.mark.skipif(BACKEND != "tensorflow", reason="a dataset of TensorFlow")
+    def test_an_unbatched_dataset(self):
+        import tensorflow as tf
+
+        dataset = tf.data.Dataset.from_tensor_slices((X, Y))
+        with pytest.raises(ValueError, match=r"of the shape \(6,\).*dataset\.batch"):
+            ko.signal_report(self.model(), dataset)
+        assert len(ko.signal_report(self.model(), dataset.batch(16)).layers) == 1
+
+    def test_arrays_of_another_width_or_number_are_refused(self):
+        with pytest.raises(ValueError, match=r"shape \(None, 6\).*Received.*\(48, 3\)"):
+            ko.signal_report(self.model(), Y)
+        with pytest.raises(ValueError, match=r"`x` must hold 1 arrays"):
+            ko.signal_report(self.model(), [X, X])

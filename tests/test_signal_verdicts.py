@@ -91,6 +91,13 @@ class TestFeatures:
         assert (found.verdict, found.start) == ("collapsing", model.layers[4].name)
         assert found.layers[-1].verdict == "healthy"
 
+    def test_zeros_of_a_relu_are_no_dead_units(self, x):
+        relu = [Dense(32, "relu", bias_initializer=keras.initializers.Constant(-0.5))]
+        model = keras.Sequential([keras.Input((16,)), *relu, Dense(4)])
+        found = ko.signal_report(model, x, layers=Dense)
+        assert found.layers[0].statistics["dead"] > 0.5
+        assert found.healthy
+
     def test_the_margin_of_a_picture_is_no_dead_unit(self):
         init = ko.OddSigmoidOrthogonal("tanh", depth=4)
         layers = [

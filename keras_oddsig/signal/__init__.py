@@ -8,9 +8,15 @@ the host. The model stays as it was.
 **Which outputs.** Every call of a watched layer is a row, named after the layer; a second call
 is `name#2`. Of an output of several tensors the first is measured. Its first axis counts the
 `B` samples, everything else of one sample is its `U` units. An activation inside another
-watched layer, as in `Dense(activation=Tanh())`, is that layer's. What a layer calls inside a
-loop (the cell of an RNN), or inside a function that the backend traces on its own
-(`keras.ops.scan`, `vectorized_map`), is not seen; the layer around it is.
+watched layer, as in `Dense(activation=Tanh())`, is that layer's. A block of layers that holds an
+`activation` of its own is no row by default: each use of that activation inside it is, whether it
+is a layer or a function, so that a sum behind it is not taken for its output. What a layer calls
+inside a loop (the cell of an RNN, the layer in `TimeDistributed`), or inside a function that the
+backend traces on its own (`keras.ops.scan`, `vectorized_map`), is not seen; by default the layer
+around it is the row.
+
+**Which activations.** Those of this package, Keras's and the backends' functions of the class. Any
+other function is checked by the solver, once.
 
 **Which statistics**, of the output `x` of shape `(B, U)`, in float32 or float64:
 
@@ -27,11 +33,12 @@ loop (the cell of an RNN), or inside a function that the backend traces on its o
   0; NaN without a pair. 1 when all samples have become one direction.
 - `effective_rank`: the participation ratio `(tr G)**2 / tr(G**2)`, `G = z z^T`, `z` being `x`
   less its mean over the samples: in how many directions the samples differ. 1 when they all
-  lie on a line, NaN when they do not differ.
+  lie on a line, NaN when they do not differ by more than rounding.
 - `spread_min`, `spread_q25`, `spread_median`, `spread_q75`, `spread_max`: quantiles over the
   samples of a sample's own spread, the standard deviation over its units.
-- `kernel_gradient`, with a loss: norm of its gradient with respect to the kernels (all weights
-  of rank 2 or more) of the layer, or of the one whose output it activates; NaN without one.
+- `kernel_gradient`, with a loss: norm of its gradient with respect to the kernels (all floating
+  weights of rank 2 or more) of the layer, or of the one whose output it activates; NaN without
+  one, as in a quantized layer.
 - `activation_gradient`, with a loss: `sqrt(B) norm(dloss/dx)`. Of a loss that is a mean over
   samples it is the root mean square of the norms of their own gradients.
 

@@ -153,10 +153,12 @@ def signal_report(
     With a loss it also takes gradients. What is wrong is one of
 
     - `"collapsing"`: what is left of the differences between samples has become too small, or
-      too few directions;
-    - `"saturating"`: most units are near the bound of the activation, or half-way there over
-      many layers, so that differences, and gradients with them, grow without limit;
-    - `"forgetting"`: all samples have become one direction;
+      too few directions, or most units of a layer do not answer at all;
+    - `"saturating"`: most units of a layer are near the bound of the activation, wherever it
+      stands, or half-way there over many layers, so that differences, and gradients with them,
+      grow without limit;
+    - `"forgetting"`: all samples have become one direction, as they do where the mean of the
+      data dwarfs what differs between them;
     - `"exploding gradient"`, `"vanishing gradient"`: between the last row and the first the
       gradient changes by more than a factor 100;
     - `"not finite"`.
@@ -181,22 +183,26 @@ def signal_report(
     Args:
         model: A built Keras model of any kind.
         x: Its inputs: an array, or a list or dict of arrays; or anything else that `fit`
-            takes for `x`. Arrays are run in batches of 256.
+            takes for `x`. Arrays, sparse ones of SciPy too, are run in batches of 256; a
+            dataset must come in batches.
         y: The targets, if `x` does not bring them; used with a loss only.
         loss: The name of a Keras loss, a `keras.Loss`, a function of `(y, y_pred)` or, for
-            a model of several outputs, a list or dict of these. Where targets are given, the
-            loss with which the model was compiled by default.
+            a model of several outputs, a list or dict of these, as `compile` takes it. Where
+            targets are given, by default the loss and `loss_weights` with which the model was
+            compiled.
         layers: Which layers to watch: a name, a layer, a type of layers, a function from
             a layer to a boolean, or a sequence of these. By default every layer with an
-            odd-sigmoid activation, and every `keras.layers.Activation`.
+            odd-sigmoid activation, and every `keras.layers.Activation`; of a block that
+            applies one to other layers' outputs, each use.
 
     Returns:
         A `SignalReport`.
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If the model is not built, the data are empty, no layer is selected or
-            called, or targets come without a loss, or a loss without targets.
+        ValueError: If the model is not built or has no `call`, the data are empty or of a
+            shape that it does not take, no layer is selected or called, targets come without
+            a loss or a loss without targets, or loss and targets do not fit the outputs.
     """
     check_data("x", x)
     data = (x, y) if y is not None else x

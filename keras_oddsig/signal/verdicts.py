@@ -121,9 +121,9 @@ def _anywhere(measured: Measured, judged: NDArray[Any]) -> Iterator[tuple[str, N
     """Faults of single rows, even if the rows behind recover: their kernels do not learn."""
     table = measured.table
     yield "saturating", judged[table["saturated"][judged] > DEAF]
-    # In a feature map zeros may be a picture's margin.
-    flat = np.array([len(call.shape) == 2 for call in measured.calls])
-    yield "collapsing", judged[(flat & (table["dead"] > DEAF))[judged]]
+    # Of a ReLU zeros are its nature, in a feature map they may be a picture's margin.
+    dense = [call.activation is not None and len(call.shape) == 2 for call in measured.calls]
+    yield "collapsing", judged[(np.array(dense) & (table["dead"] > DEAF))[judged]]
     if _offset(measured) and table["cosine"][judged[0]] > BLIND:
         yield "forgetting", judged[:1]
 

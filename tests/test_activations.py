@@ -9,6 +9,7 @@ from keras import ops
 import keras_oddsig as ko
 from keras_oddsig import activations, solver
 
+BACKEND = keras.backend.backend()
 NAMES = sorted(activations._CLASSES)
 # Every activation, at its defaults and scaled; orders on both sides of 1.
 VARIANTS = {
@@ -68,6 +69,54 @@ def value_and_gradient(function, x):
             x = x.detach().requires_grad_(True)
             y = function(x)
             return y, torch.autograd.grad(y.sum(), x)[0]
+
+
+def derivatives(function, x, number, forward=False):
+    """f, f', ... elementwise, each by differentiating the one before: reverse, or forward, mode."""
+    x = ops.convert_to_tensor(x)
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            functions, differentiate = [function], jax.jacfwd if forward else jax.grad
+            for _ in range(number):
+                functions.append(differentiate(functions[-1]))
+            return jax.jit(lambda x: [jax.vmap(each)(x) for each in functions])(x)
+        case "tensorflow":
+            import tensorflow as tf
+
+            def nested(number):
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    results = nested(number - 1) if number > 1 else [function(x)]
+                return [*results, tape.gradient(results[-1], x)]
+
+            return nested(number)
+        case "torch":
+            import torch
+
+            x = x.requires_grad_(True)
+            results = [function(x)]
+            for _ in range(number):
+                results += torch.autograd.grad(results[-1].sum(), x, create_graph=True)
+            return [each.detach() for each in results]
+
+
+def exact_derivatives(f, x, number=4):
+    """The same at positive points by central differences in 300 digits."""
+    stencils = [[1], [-1, 0, 1], [1, -2, 1], [-1, 2, 0, -2, 1], [1, -4, 6, -4, 1]]
+    divisors = [1, 2, 1, 2, 1]
+    results = np.empty((number + 1, len(x)))
+    for column, point in enumerate(x):
+        with mpmath.workdps(300):
+            point = mpmath.mpf(float(point))
+            h = point * mpmath.mpf(10) ** -30
+            values = [f(point + step * h) for step in range(-2, 3)]
+            for n in range(number + 1):
+                around = values[2 - len(stencils[n]) // 2 : 3 + len(stencils[n]) // 2]
+                total = sum(w * v for w, v in zip(stencils[n], around, strict=True))
+                results[n, column] = float(total / (divisors[n] * h**n))
+    return results
 
 
 def points():
@@ -133,6 +182,71 @@ class TestNumbers:
         reference = VARIANTS[name].reference(to_numpy(x))
         assert to_numpy(y) == pytest.approx(reference, rel=tolerance, abs=1e-4)
         assert np.all(np.isfinite(to_numpy(gradient)))
+
+
+# Near 0, at ordinary inputs, on both sides of each change of branch, and far out.
+DISTANT = [20.0, 1e4, 1e10, 1e15, 1e20, 3e38]
+DIFFERENTIATED = [1e-30, 1e-10, 1e-3, 0.3, 0.7, 1 - 1e-6, 1.0, 1 + 1e-6, 1.5 - 1e-6, 1.5, 2.5, 6.0]
+ORDERS = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 7.3]
+SMOOTH = {
+    **{name: cls() for name, cls in activations._CLASSES.items() if name != "algebraic"},
+    **{f"algebraic {order}": ko.Algebraic(order) for order in ORDERS},
+}
+
+
+class TestHigherDerivatives:
+    """What the loss of a physics-informed network is made of."""
+
+    # Forward mode is JAX's, and float64 (without a switch) the others'.
+    @pytest.mark.parametrize(
+        ("dtype", "forward"),
+        [("float32", False), ("float32", True) if BACKEND == "jax" else ("float64", False)],
+    )
+    @pytest.mark.parametrize("name", SMOOTH)
+    def test_up_to_the_fourth_they_agree_with_exact_arithmetic(
+        self, name, dtype, forward, to_numpy
+    ):
+        activation = SMOOTH[name]
+        distant = DISTANT
+        if BACKEND != "jax" and name in ("arctan", "erf"):
+            distant = distant[:4]  # `_backend.bounded`
+        x = np.array(DIFFERENTIATED + distant, dtype)
+        exact_values = exact_derivatives(exact(activation), x)
+        found = derivatives(activation, np.concatenate([x, -x]), 4, forward)
+        # Rounding as the fourth derivative has it, from terms that are larger than their sum;
+        # the rational form of Langevin is cut for its value.
+        tolerance = (200 if dtype == "float32" else 2000) * np.finfo(dtype).eps
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(exact_values.astype("float32"))
+        for n, (values, exact_n) in enumerate(zip(map(to_numpy, found), exact_values, strict=True)):
+            assert np.all(np.isfinite(values)), n
+            # Within 1e-10 of 0 an order between the integers is linear, in float32.
+            order = getattr(activation, "order", 1)
+            told = finite[n] & (
+                (order % 1 == 0) | (dtype == "float64") | (n < order + 1) | (x > 1e-9)
+            )
+            positive, negative = np.split(values, 2)
+            expected = exact_n[told]
+            assert positive[told] == pytest.approx(expected, rel=tolerance, abs=tolerance), n
+            assert negative[told] == pytest.approx(
+                (-1) ** (n + 1) * expected, rel=tolerance, abs=tolerance
+            ), n
+
+    @pytest.mark.parametrize("name", SMOOTH)
+    def test_at_0_they_are_exact_where_they_exist_and_else_finite(self, name, to_numpy):
+        activation = SMOOTH[name]
+        found = [to_numpy(each)[0] for each in derivatives(activation, np.zeros(1, "float32"), 4)]
+        assert found[0] == 0
+        assert found[1] == pytest.approx(activation.profile.slope, rel=1e-6)
+        assert np.all(np.isfinite(found))
+        # f = u - curvature u^order + ..., u = slope x
+        profile = activation.profile
+        if profile.order >= 3:
+            assert found[2] == 0
+            third = -6 * profile.slope**3 * profile.curvature if profile.order == 3 else 0
+            assert found[3] == pytest.approx(third, rel=1e-5)
+        if profile.order == 3 or profile.order > 4:
+            assert found[4] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)

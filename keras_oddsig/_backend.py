@@ -126,6 +126,66 @@ def sum_table(vector: Any, rows: int, columns: int, start: int = 0) -> Any:
 
 
 # ----------------------------------------------------------------------------------
+# Activations
+# ----------------------------------------------------------------------------------
+
+
+def bounded(x: Any) -> Any:
+    """`x`, kept from where products of it overflow; for functions that are constant there.
+
+    Differentiated four times, arctan and erf multiply their vanishing slope by powers of x,
+    and 0 times infinity is no number. JAX computes the bound along with the function; a pass
+    over memory of its own, which it is elsewhere, would double the time of erf. There such
+    an x (1e19 in float32) is left as it is.
+    """
+    if _BACKEND != "jax":
+        return x
+    import jax.numpy as jnp
+
+    # Its cube is finite; or, in half precision, arctan is pi/2 there to the last digit.
+    finfo: Any = jnp.finfo
+    numbers = finfo(x.dtype)
+    limit = max(float(numbers.max) ** 0.3, 4 / float(numbers.eps))
+    return jnp.clip(x, -limit, limit)
+
+
+@functools.cache
+def own_functions() -> dict[str, tuple[Callable[..., Any], ...]]:
+    """The backend's own functions under the names of the activations that they compute."""
+    match _BACKEND:
+        case "jax":
+            import jax
+            from jax.scipy.special import erf
+
+            return {
+                "tanh": (jax.nn.tanh, jax.numpy.tanh, jax.lax.tanh),
+                "arctan": (jax.numpy.arctan, jax.numpy.atan, jax.lax.atan),
+                "erf": (erf, jax.lax.erf),
+                "softsign": (jax.nn.soft_sign,),
+            }
+        case "tensorflow":
+            import tensorflow as tf
+
+            return {
+                "tanh": (tf.math.tanh, tf.nn.tanh, tf.tanh),
+                "arctan": (tf.math.atan, tf.atan),
+                "erf": (tf.math.erf,),
+                "softsign": (tf.nn.softsign, tf.math.softsign),
+            }
+        case _:
+            import torch
+            from torch.nn import functional
+
+            tensor = torch.Tensor
+            return {
+                "tanh": (torch.tanh, functional.tanh, tensor.tanh),
+                "arctan": (torch.atan, torch.arctan, tensor.atan, tensor.arctan),
+                "erf": (torch.erf, torch.special.erf, tensor.erf),
+                "softsign": (functional.softsign,),
+            }
+
+
+# ----------------------------------------------------------------------------------
 # Running a model to look at it
 # ----------------------------------------------------------------------------------
 

@@ -48,6 +48,19 @@ class Function:
         assert isinstance(self.reference, Formula)
         return Formula(self.reference.formula, namespace, self.reference.constants)
 
+    def with_tensors(self, function: Callable[[Any], Any]) -> Unit:
+        """The same, together with `function`, which computes it on tensors."""
+        return Unit(function, self.reference, self.profile)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A function `phi` of the class: on tensors, on float64 NumPy arrays, in numbers."""
+
+    function: Callable[[Any], Any]
+    reference: Callable[[Any], Any]
+    profile: Profile
+
 
 def _function(formula: Callable[..., Any], profile: Profile, *constants: float) -> Function:
     return Function(Formula(formula, np, constants), profile)
@@ -87,7 +100,13 @@ def _langevin(x: Any, xp: Any) -> Any:
     return xp.where(small, near * ratio, 1 / xp.tanh(far) - 1 / far)
 
 
+def _softsign(x: Any, xp: Any) -> Any:
+    return x / (1 + xp.abs(x))
+
+
 def _algebraic(x: Any, xp: Any, order: float) -> Any:
+    if order == 1:
+        return _softsign(x, xp)
     wide = _widened(x, xp)
     y = _square_algebraic(wide, xp) if order == 2 else _any_algebraic(wide, xp, order)
     return y if wide is x else xp.cast(y, x.dtype)
@@ -95,12 +114,15 @@ def _algebraic(x: Any, xp: Any, order: float) -> Any:
 
 def _widened(x: Any, xp: Any) -> Any:
     """Half precision, whose squares overflow at 256, in float32."""
+    return xp.cast(x, "float32") if _dtype(x, xp) in ("float16", "bfloat16") else x
+
+
+def _dtype(x: Any, xp: Any) -> str:
     if xp is np:
-        return x
+        return str(x.dtype)
     import keras  # loaded long since: `xp` is its `ops`
 
-    half = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
-    return xp.cast(x, "float32") if half else x
+    return str(keras.backend.standardize_dtype(x.dtype))
 
 
 def _square_algebraic(x: Any, xp: Any) -> Any:
@@ -122,16 +144,30 @@ def _any_algebraic(x: Any, xp: Any, order: float) -> Any:
 
 
 def _power(x: Any, exponent: float, xp: Any) -> Any:
-    """x^exponent for 0 <= x <= 1; a general power costs as much as ten of tanh."""
-    if exponent in (1, 2, 3, 4):
-        return functools.reduce(operator.mul, [x] * int(exponent))
-    # The logarithm, and for k < 1 the power's own slope, are infinite at 0.
-    floor = xp.full_like(x, 1e-30)
-    return xp.exp(exponent * xp.log(xp.where(x > floor, x, floor)))
+    """x^exponent for 0 <= x <= 1, four times differentiable in the backend's arithmetic."""
+    whole, part = divmod(exponent, 1)
+    if part:
+        floor = xp.full_like(x, _floor(exponent, _dtype(x, xp)))
+        x = xp.where(x > floor, x, floor)
+    if part in (0, 0.5) and whole <= 4:
+        # A general power costs as much as ten of tanh.
+        root = [xp.sqrt(x)] if part else []
+        return functools.reduce(operator.mul, [x] * int(whole) + root)
+    # Not exp(k log x): the derivatives of the logarithm overflow where the power's do not.
+    return x**exponent
 
 
-def _softsign(x: Any, xp: Any) -> Any:
-    return x / (1 + xp.abs(x))
+@functools.cache
+def _floor(exponent: float, dtype: str) -> float:
+    """Below it `x^exponent` counts as constant: its derivatives are about to overflow.
+
+    The fourth derivative of the root is 15/16 x^-3.5, that of any power the milder the larger
+    its exponent; a factor of 1e3 is left for the terms which the chain rule puts before it.
+    For low exponents the value comes first: there `x^k` is below the rounding of 1 + x^k.
+    """
+    numbers = np.finfo(dtype)
+    overflow = (float(numbers.max) / 1e3) ** (-1 / 3.5)
+    return float(min(overflow, (float(numbers.eps) / 8) ** (1 / exponent)))
 
 
 TANH: Final = Function(np.tanh, Profile(slope=1.0, order=3.0, curvature=1 / 3, bound=1.0))

@@ -1,5 +1,9 @@
 """The activations, on the backend that KERAS_BACKEND names."""
 
+import copy
+import inspect
+import pickle
+
 import keras
 import mpmath
 import numpy as np
@@ -9,6 +13,7 @@ from keras import ops
 import keras_oddsig as ko
 from keras_oddsig import activations, solver
 
+BACKEND = keras.backend.backend()
 NAMES = sorted(activations._CLASSES)
 # Every activation, at its defaults and scaled; orders on both sides of 1.
 VARIANTS = {
@@ -68,6 +73,54 @@ def value_and_gradient(function, x):
             x = x.detach().requires_grad_(True)
             y = function(x)
             return y, torch.autograd.grad(y.sum(), x)[0]
+
+
+def derivatives(function, x, number, forward=False):
+    """f, f', ... elementwise, each by differentiating the one before: reverse, or forward, mode."""
+    x = ops.convert_to_tensor(x)
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            functions, differentiate = [function], jax.jacfwd if forward else jax.grad
+            for _ in range(number):
+                functions.append(differentiate(functions[-1]))
+            return jax.jit(lambda x: [jax.vmap(each)(x) for each in functions])(x)
+        case "tensorflow":
+            import tensorflow as tf
+
+            def nested(number):
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    results = nested(number - 1) if number > 1 else [function(x)]
+                return [*results, tape.gradient(results[-1], x)]
+
+            return nested(number)
+        case "torch":
+            import torch
+
+            x = x.requires_grad_(True)
+            results = [function(x)]
+            for _ in range(number):
+                results += torch.autograd.grad(results[-1].sum(), x, create_graph=True)
+            return [each.detach() for each in results]
+
+
+def exact_derivatives(f, x, number=4):
+    """The same at positive points by central differences in 300 digits."""
+    stencils = [[1], [-1, 0, 1], [1, -2, 1], [-1, 2, 0, -2, 1], [1, -4, 6, -4, 1]]
+    divisors = [1, 2, 1, 2, 1]
+    results = np.empty((number + 1, len(x)))
+    for column, point in enumerate(x):
+        with mpmath.workdps(300):
+            point = mpmath.mpf(float(point))
+            h = point * mpmath.mpf(10) ** -30
+            values = [f(point + step * h) for step in range(-2, 3)]
+            for n in range(number + 1):
+                around = values[2 - len(stencils[n]) // 2 : 3 + len(stencils[n]) // 2]
+                total = sum(w * v for w, v in zip(stencils[n], around, strict=True))
+                results[n, column] = float(total / (divisors[n] * h**n))
+    return results
 
 
 def points():
@@ -133,6 +186,72 @@ class TestNumbers:
         reference = VARIANTS[name].reference(to_numpy(x))
         assert to_numpy(y) == pytest.approx(reference, rel=tolerance, abs=1e-4)
         assert np.all(np.isfinite(to_numpy(gradient)))
+
+
+# Near 0, at ordinary inputs, on both sides of each change of branch, and far out.
+DISTANT = [20.0, 1e4, 1e10, 1e15, 1e20, 3e38]
+DIFFERENTIATED = [1e-30, 1e-10, 1e-3, 0.3, 0.7, 1 - 1e-6, 1.0, 1 + 1e-6, 1.5 - 1e-6, 1.5, 2.5, 6.0]
+ORDERS = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 7.3]
+SMOOTH = {
+    **{name: cls() for name, cls in activations._CLASSES.items() if name != "algebraic"},
+    **{f"algebraic {order}": ko.Algebraic(order) for order in ORDERS},
+}
+
+
+class TestHigherDerivatives:
+    """What the loss of a physics-informed network is made of."""
+
+    # Forward mode is JAX's, and float64 (without a switch) the others'.
+    @pytest.mark.parametrize(
+        ("dtype", "forward"),
+        [("float32", False), ("float32", True) if BACKEND == "jax" else ("float64", False)],
+    )
+    @pytest.mark.parametrize("name", SMOOTH)
+    def test_up_to_the_fourth_they_agree_with_exact_arithmetic(
+        self, name, dtype, forward, to_numpy
+    ):
+        activation = SMOOTH[name]
+        distant = DISTANT
+        if BACKEND != "jax" and name in ("arctan", "erf"):
+            distant = distant[:4]  # `_backend.bounded`
+        x = np.array(DIFFERENTIATED + distant, dtype)
+        exact_values = exact_derivatives(exact(activation), x)
+        found = derivatives(activation, np.concatenate([x, -x]), 4, forward)
+        # The terms of a fourth derivative are larger than their sum. The rational form that
+        # Langevin has up to 1.5 is cut where it is exact in value: here, to 2e-12.
+        cut = (name, dtype) == ("langevin", "float64")
+        tolerance = (1e4 if cut else 200) * float(np.finfo(dtype).eps)
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(exact_values.astype("float32"))
+        for n, (values, exact_n) in enumerate(zip(map(to_numpy, found), exact_values, strict=True)):
+            assert np.all(np.isfinite(values)), n
+            # Within 1e-10 of 0 an order between the integers is linear, in float32.
+            order = getattr(activation, "order", 1)
+            told = finite[n] & (
+                (order % 1 == 0) | (dtype == "float64") | (n < order + 1) | (x > 1e-9)
+            )
+            positive, negative = np.split(values, 2)
+            expected = exact_n[told]
+            assert positive[told] == pytest.approx(expected, rel=tolerance, abs=tolerance), n
+            assert negative[told] == pytest.approx(
+                (-1) ** (n + 1) * expected, rel=tolerance, abs=tolerance
+            ), n
+
+    @pytest.mark.parametrize("name", SMOOTH)
+    def test_at_0_they_are_exact_where_they_exist_and_else_finite(self, name, to_numpy):
+        activation = SMOOTH[name]
+        found = [to_numpy(each)[0] for each in derivatives(activation, np.zeros(1, "float32"), 4)]
+        assert found[0] == 0
+        assert found[1] == pytest.approx(activation.profile.slope, rel=1e-6)
+        assert np.all(np.isfinite(found))
+        # f = u - curvature u^order + ..., u = slope x
+        profile = activation.profile
+        if profile.order >= 3:
+            assert found[2] == 0
+            third = -6 * profile.slope**3 * profile.curvature if profile.order == 3 else 0
+            assert found[3] == pytest.approx(third, rel=1e-5)
+        if profile.order == 3 or profile.order > 4:
+            assert found[4] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -257,6 +376,63 @@ class TestOddSigmoid:
             ko.Algebraic(order=0)
 
 
+@pytest.mark.parametrize("cls", [*activations._CLASSES.values(), ko.OddSigmoid])
+def test_a_class_in_the_place_of_an_instance_is_told_so(cls):
+    message = rf"`activation` must be an instance, `{cls.__name__}\(\)`.*Received: activation="
+    with pytest.raises(TypeError, match=message):
+        keras.layers.Dense(4, activation=cls)(np.ones((2, 3), "float32"))
+    for tensor in (keras.KerasTensor((2, 3)), np.ones((2, 3))):
+        with pytest.raises(TypeError, match=message):
+            cls(tensor)
+
+
+class TestCopies:
+    @pytest.mark.parametrize("copy", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+    @pytest.mark.parametrize("trainable_rate", [False, True])
+    @pytest.mark.parametrize("name", NAMES)
+    def test_an_activation_fresh_or_used_is_copied_with_its_rate(self, name, trainable_rate, copy):
+        activation = activations._CLASSES[name](2.0, rate=0.5, trainable_rate=trainable_rate)
+        x = np.linspace(-2, 2, 5, dtype="float32")
+        for use in (False, True):
+            if use:
+                activation(x)
+                for weight in activation.weights:
+                    weight.assign(3.0)
+            copied = copy(activation)
+            assert copied is not activation
+            assert type(copied) is type(activation)
+            assert copied.get_config() == activation.get_config()
+            assert [float(each) for each in copied.get_weights()] == activation.get_weights()
+            assert np.array_equal(*(ops.convert_to_numpy(f(x)) for f in (copied, activation)))
+
+    def test_an_activation_of_a_function_that_nobody_registered_is_deep_copied(self):
+        activation = ko.OddSigmoid(lambda x: ops.tanh(2 * x), 2.0, trainable_rate=True)
+        activation.rate_weight.assign(3.0)
+        copied = copy.deepcopy([activation, activation])
+        assert copied[0] is copied[1]
+        assert copied[0] is not activation
+        assert copied[0].profile == activation.profile
+        assert float(ops.convert_to_numpy(copied[0].rate_weight)) == 3.0
+
+
+class TestDocstrings:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_each_is_complete_and_ends_alike(self, name):
+        cls = activations._CLASSES[name]
+        parameters = inspect.signature(cls).parameters
+        assert cls.__doc__.count("Example:") == cls.__doc__.count("\nArgs:\n") == 1
+        assert all(
+            f"\n    {str(each).split(':')[0]}: " in cls.__doc__ for each in parameters.values()
+        )
+        assert "Input shape" in cls.__doc__
+        assert "\nRaises:\n" in cls.__doc__
+
+    def test_a_class_without_one_stays_without(self):
+        # As all do under `python -OO`.
+        bare = activations._named(type("Bare", (ko.Tanh,), {}))
+        assert bare.__doc__ is None
+
+
 class TestGet:
     @pytest.mark.parametrize("name", NAMES)
     def test_by_every_kind_of_identifier(self, name):
@@ -280,6 +456,76 @@ class TestGet:
     )
     def test_keras_functions_that_have_a_class_here(self, function, cls):
         assert type(ko.get(function)) is cls
+
+    def test_the_backends_own_functions_that_have_a_class_here(self):
+        tanh, arctan, erf, softsign = ko.Tanh, ko.Arctan, ko.Erf, ko.Softsign
+        match BACKEND:
+            case "jax":
+                import jax
+
+                known = {
+                    tanh: [jax.nn.tanh, jax.numpy.tanh, jax.lax.tanh],
+                    arctan: [jax.numpy.arctan, jax.lax.atan],
+                    erf: [jax.scipy.special.erf, jax.lax.erf],
+                    softsign: [jax.nn.soft_sign],
+                }
+            case "tensorflow":
+                import tensorflow as tf
+
+                known = {
+                    tanh: [tf.nn.tanh, tf.math.tanh, tf.tanh],
+                    arctan: [tf.math.atan, tf.atan],
+                    erf: [tf.math.erf],
+                    softsign: [tf.nn.softsign],
+                }
+            case "torch":
+                import torch
+
+                known = {
+                    tanh: [torch.tanh, torch.nn.functional.tanh],
+                    arctan: [torch.atan, torch.arctan],
+                    erf: [torch.erf, torch.special.erf],
+                    softsign: [torch.nn.functional.softsign],
+                }
+        for cls, functions in known.items():
+            for function in functions:
+                assert activations.recognized(function) is cls
+                assert type(ko.get(function)) is cls
+                # The class computes what the function does.
+                x = ops.convert_to_tensor(np.linspace(-3, 3, 7, dtype="float32"))
+                ours, its = (ops.convert_to_numpy(f(x)) for f in (cls(), function))
+                assert ours == pytest.approx(its, abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("inner", "cls"),
+        [("tanh", ko.Tanh), (keras.activations.softsign, ko.Softsign), (ops.erf, ko.Erf)],
+    )
+    def test_an_activation_layer_of_keras_is_what_it_applies(self, inner, cls):
+        layer = keras.layers.Activation(inner)
+        assert type(ko.get(layer)) is activations.recognized(layer) is cls
+        assert ko.get(keras.layers.Activation(own := cls(rate=2.0))) is own
+
+    def test_what_has_no_class_here_is_not_recognized(self):
+        for function in (ops.relu, keras.activations.linear, lambda x: ops.tanh(x), None, "tanh"):
+            assert activations.recognized(function) is None
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_name_of_an_activation_is_the_one_that_get_knows(self, name):
+        assert activations.name_of(ko.get(name)) == name
+        assert activations.name_of(ko.OddSigmoid(lambda x: ops.tanh(x))) is None
+        assert activations.name_of(ops.tanh) is activations.name_of(None) is None
+
+    @pytest.mark.parametrize("key", ["foo", "kwargs", "self"])
+    def test_an_unknown_key_of_a_config_names_itself(self, key):
+        config = keras.saving.serialize_keras_object(ko.Tanh())
+        config["config"][key] = 1
+        with pytest.raises(ValueError, match=f"unknown key '{key}'. Received: identifier="):
+            ko.get(config)
+
+    def test_an_error_speaks_of_the_argument_that_the_user_wrote(self):
+        for identifier, error in (("relu", ValueError), (3.0, TypeError), ({}, ValueError)):
+            with pytest.raises(error, match=r"`activation`.* Received: activation="):
+                activations._make(identifier, argument="activation")
 
     @pytest.mark.parametrize("identifier", ["relu", "", "os>system"])
     def test_an_unknown_name_is_rejected(self, identifier):

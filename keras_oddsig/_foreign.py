@@ -1,0 +1,78 @@
+"""Functions that a user brings, as an activation takes, measures and saves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from keras_oddsig import _functions, solver
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """A function of tensors as a function of NumPy arrays, as precise as the backend."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, x: Any) -> NDArray[Any]:
+        # Half precision, which NumPy may not know, is exact in float32.
+        y = self.function(ops.convert_to_tensor(x))
+        if keras.backend.standardize_dtype(y.dtype) in ("float16", "bfloat16"):
+            y = ops.cast(y, "float32")
+        return np.asarray(ops.convert_to_numpy(y))
+
+
+def unit(function: Any) -> _functions.Unit:
+    """Measures a function or a registered one's name; NotOddSigmoidError if out of the class."""
+    function = _resolve(function)
+    reference = _Evaluated(function)
+    return _functions.Unit(function, reference, solver.profile_of(reference))
+
+
+def _resolve(function: Any) -> Callable[[Any], Any]:
+    """The function that an argument of `OddSigmoid` means.
+
+    A saved model brings a name; only what the running program has registered, or Keras
+    itself ships, answers to it. No module is imported because a file names it.
+    """
+    if isinstance(function, str):
+        found = keras.saving.get_registered_object(function)
+        if found is None:
+            try:
+                found = keras.activations.get(function)
+            except ValueError:
+                raise ValueError(
+                    "`function` must be registered with "
+                    "`keras.saving.register_keras_serializable` before it is asked for by "
+                    f"name. Received: function={function!r}"
+                ) from None
+        function = found
+    unsuitable = isinstance(function, type | keras.layers.Layer) or function.__hash__ is None
+    if not callable(function) or unsuitable:
+        raise TypeError(
+            "`function` must be a function of tensors, or the name of a registered one. "
+            f"Received: function={function!r}"
+        )
+    resolved: Callable[[Any], Any] = function
+    return resolved
+
+
+def registered_name(function: Any) -> str:
+    """The name from which `_resolve` finds the function again."""
+    name = keras.saving.get_registered_name(function) if hasattr(function, "__name__") else ""
+    try:
+        if name and _resolve(name) is function:
+            return name
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        "`function` must be registered with `keras.saving.register_keras_serializable` for "
+        "its layer or initializer to be saved, cloned or turned into a config. "
+        f"Received: function={function!r}"
+    )

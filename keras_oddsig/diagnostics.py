@@ -63,7 +63,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_oddsig import _backend, activations, initializers, solver
+from keras_oddsig import _backend, _scales, activations, initializers, solver
 from keras_oddsig.activations import OddSigmoid
 
 __all__ = ["LayerSignal", "SignalReport", "signal_report"]
@@ -82,7 +82,7 @@ def _activation_of(layer: Any) -> OddSigmoid | None:
         return function
     for known, cls in activations._EQUIVALENTS:
         if function is known:
-            return initializers._activation(cls.__name__)
+            return _scales.shared_activation(cls.__name__)
     return None
 
 
@@ -847,7 +847,7 @@ def _initializer_of(call: _Call) -> Any:
     layer = call.producer
     name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
     initializer = getattr(layer, name, None)
-    if activation is None or not isinstance(initializer, initializers._KernelInitializer):
+    if activation is None or not isinstance(initializer, initializers.KernelInitializer):
         return None
     same = _formula(initializer.activation) == _formula(activation)
     return initializer if same else None
@@ -863,9 +863,9 @@ def _kind(initializer: Any) -> Any:
     if initializer is None or getattr(initializer, "bottleneck", None) is not None:
         return None  # what of a signal is in the directions that are kept, none can say
     scale = (
-        initializer._noise_in_use
+        initializer.effective_noise_scale
         if isinstance(initializer, initializers.OddSigmoidInit)
-        else initializer._gain_in_use
+        else initializer.effective_gain
     )
     return type(initializer), _formula(initializer.activation), scale
 
@@ -907,9 +907,9 @@ def _predictions(measured: Measured) -> list[Prediction]:
 def _spreads(initializer: Any, depth: int, input_std: float) -> list[float]:
     f = initializer.activation.reference
     if isinstance(initializer, initializers.OddSigmoidInit):
-        std = solver.propagate(f, depth, initializer._noise_in_use, input_std).std
+        std = solver.propagate(f, depth, initializer.effective_noise_scale, input_std).std
     else:
-        std = solver._orthogonal_path(f, depth, initializer._gain_in_use, input_std)
+        std = solver._orthogonal_path(f, depth, initializer.effective_gain, input_std)
     return [float(s) for s in std]
 
 
@@ -918,7 +918,7 @@ def _rates(initializer: Any, depth: int, input_std: float) -> list[float | None]
     rates = [0.5] * depth
     if depth and isinstance(initializer, initializers.OddSigmoidInit):
         f = initializer.activation.reference
-        signal = solver.propagate(f, depth, initializer._noise_in_use, input_std)
+        signal = solver.propagate(f, depth, initializer.effective_noise_scale, input_std)
         rates = [float(rate) for rate in signal.negative_rate]
     return [0.0, *rates]
 
@@ -926,7 +926,7 @@ def _rates(initializer: Any, depth: int, input_std: float) -> list[float | None]
 def _state_spread(initializer: Any) -> float | None:
     if isinstance(initializer, initializers.OddSigmoidInit):
         profile = initializer.activation.profile
-        return float(solver.recurrent_spread(profile, initializer._noise_in_use))
+        return float(solver.recurrent_spread(profile, initializer.effective_noise_scale))
     return float(initializer.operating_point.spread)
 
 

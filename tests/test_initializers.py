@@ -5,42 +5,20 @@ import functools
 import itertools
 import math
 import shutil
-import warnings
 
 import keras
 import numpy as np
 import pytest
-from keras import ops
 from packaging.version import Version
 
 import keras_oddsig as ko
-from keras_oddsig import initializers, solver
+from keras_oddsig import _draws, _scales, solver
 
 SHAPES = [(1, 1), (1, 4), (4, 1), (2, 2), (5, 7), (7, 5), (64, 64), (33, 100), (100, 33)]
 BOTH = [ko.OddSigmoidInit, ko.OddSigmoidOrthogonal]
 # A way of its own to draw.
 KEEPING = pytest.param(functools.partial(ko.OddSigmoidOrthogonal, bottleneck=3), id="bottleneck")
 SIGMAS = 5  # tolerance of a statistic, in standard errors
-
-
-def compiled(function):
-    """The backend's compiler around a function of no arguments."""
-    match keras.backend.backend():
-        case "jax":
-            import jax
-
-            return jax.jit(function)
-        case "tensorflow":
-            import tensorflow as tf
-
-            return tf.function(function)
-        case "torch":
-            return function  # Keras never compiles an initializer there
-
-
-@pytest.fixture
-def draw(to_numpy):
-    return lambda init, shape, **kwargs: to_numpy(init(shape, **kwargs))
 
 
 def pattern(m, n):
@@ -145,8 +123,9 @@ class TestOrthogonal:
         k = np.arange(size)
         angle = 2 * np.pi * np.outer(k, k) / size
         H = (np.cos(angle) + np.sin(angle)) / math.sqrt(size)
-        q = to_numpy(initializers._hartley(1, size, size, 1.0, "float32", 3)[0])
-        signs = to_numpy(initializers._signs((1, 3 * size), "float32", 3)[0])
+        source = _draws.Source("float32", 3)
+        q = to_numpy(_draws.hartley(_draws.Maps(1, size, size), 1.0, source)[0])
+        signs = to_numpy(source.signs((1, 3 * size))[0])
         s, r, t = signs[:size], signs[size : 2 * size], signs[2 * size :]
         assert q == pytest.approx(np.diag(s) @ H @ np.diag(t) @ H @ np.diag(r), abs=1e-6)
 
@@ -202,7 +181,7 @@ class TestOrthogonal:
         calls = []
         solve = solver.orthogonal_gain
         monkeypatch.setattr(solver, "orthogonal_gain", lambda *a: calls.append(a) or solve(*a))
-        initializers._gain_for_depth.cache_clear()
+        _scales._gain_for_depth.cache_clear()
         for _ in range(3):
             ko.OddSigmoidOrthogonal("erf", depth=17)
             ko.OddSigmoidOrthogonal(ko.Erf(rate=2.0), depth=17)
@@ -486,107 +465,6 @@ class TestAxes:
 
 
 @pytest.mark.parametrize("cls", [*BOTH, KEEPING])
-class TestSeeds:
-    def test_one_unseeded_instance_gives_a_hundred_layers_different_kernels(self, cls):
-        init = cls("tanh")
-        model = keras.Sequential(
-            [
-                keras.Input((8,)),
-                *(keras.layers.Dense(8, kernel_initializer=init) for _ in range(100)),
-            ]
-        )
-        kernels = {ops.convert_to_numpy(layer.kernel).tobytes() for layer in model.layers}
-        assert len(kernels) == 100
-
-    def test_set_random_seed_decides_what_none_draws(self, cls, draw):
-        def two():
-            keras.utils.set_random_seed(7)
-            init = cls()
-            return draw(init, (4, 4)), draw(init, (4, 4))
-
-        first, second = two(), two()
-        assert np.array_equal(first, second)
-        assert not np.array_equal(*first)
-
-    def test_an_integer_repeats_and_warns_once(self, cls, draw):
-        init = cls(seed=3)
-        first = draw(init, (4, 4))
-        draw(init, (4, 5))  # another shape is no repetition
-        with pytest.warns(UserWarning, match=r"second kernel of shape \(4, 4\)"):
-            assert np.array_equal(draw(init, (4, 4)), first)
-        with warnings.catch_warnings(record=True) as caught:
-            assert np.array_equal(draw(init, (4, 4)), first)
-        assert not [warning for warning in caught if "second kernel" in str(warning.message)]
-        assert np.array_equal(draw(cls(seed=3), (4, 4)), first)
-        assert not np.array_equal(draw(cls(seed=4), (4, 4)), first)
-
-    def test_an_integer_does_not_warn_of_a_layer_that_is_built_by_tracing(self, cls):
-        class Net(keras.Model):
-            def __init__(self):
-                super().__init__()
-                self.dense = keras.layers.Dense(4, kernel_initializer=cls(seed=3))
-
-            def call(self, x):
-                return self.dense(x)
-
-        Net()(np.ones((2, 4), "float32"))  # warnings are errors
-        Net()(keras.Input((4,)))
-
-    def test_a_seed_generator_advances(self, cls, draw):
-        def two():
-            init = cls(seed=keras.random.SeedGenerator(5))
-            return draw(init, (4, 4)), draw(init, (4, 4))
-
-        first, second = two(), two()
-        assert np.array_equal(first, second)
-        assert not np.array_equal(*first)
-
-    def test_works_inside_the_backends_compiler(self, cls, draw, to_numpy):
-        init = cls("erf", seed=11)
-        eager = draw(init, (6, 9))
-        assert to_numpy(compiled(lambda: cls("erf", seed=11)((6, 9)))()) == pytest.approx(
-            eager, abs=1e-6
-        )
-
-        unseeded = cls("erf")
-        layers = [to_numpy(compiled(lambda: unseeded((6, 9)))()) for _ in range(3)]
-        assert len({layer.tobytes() for layer in layers}) == 3
-
-        generator = keras.random.SeedGenerator(5)
-        generated = cls("erf", seed=generator)
-        layers = [to_numpy(compiled(lambda: generated((6, 9)))()) for _ in range(2)]
-        assert not np.array_equal(*layers)
-        # The generator itself came through unharmed, and has moved on.
-        assert ops.convert_to_numpy(generator.state)[1] == 2
-
-    @pytest.mark.skipif(
-        keras.backend.backend() != "jax", reason="Keras shards at creation on JAX only"
-    )
-    def test_works_as_keras_shards_it_on_jax(self, cls, to_numpy):
-        import jax
-
-        mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("model",))
-        sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, "model"))
-        init, kernels = cls(), []
-        for _ in range(3):  # as JaxVariable does, one new jit for each variable
-            create = jax.jit(
-                init.__call__, out_shardings=sharding, static_argnames=["shape", "dtype"]
-            )
-            kernels.append(to_numpy(create(shape=(16, 16), dtype="float32")).tobytes())
-        assert len(set(kernels)) == 3
-
-    @pytest.mark.parametrize("seed", [-1, 2**32])
-    def test_an_integer_outside_32_bits_is_rejected(self, cls, seed):
-        with pytest.raises(ValueError, match=f"`seed` must lie .* Received: seed={seed}"):
-            cls(seed=seed)
-
-    @pytest.mark.parametrize("seed", [1.0, "one", True, {"class_name": "Dense", "config": {}}])
-    def test_what_is_no_seed_is_rejected(self, cls, seed):
-        with pytest.raises(TypeError, match=r"`seed` must be .* Received: seed="):
-            cls(seed=seed)
-
-
-@pytest.mark.parametrize("cls", [*BOTH, KEEPING])
 class TestPrecision:
     @pytest.fixture
     def policy(self, request):
@@ -702,8 +580,8 @@ class TestArguments:
         [
             ({"depth": 0}, ValueError, "depth=0"),
             ({"depth": 10.0}, TypeError, "depth=10.0"),
-            ({"activation": "relu"}, ValueError, "identifier='relu'"),
-            ({"activation": None}, TypeError, "identifier=None"),
+            ({"activation": "relu"}, ValueError, "activation='relu'"),
+            ({"activation": None}, TypeError, "activation=None"),
             ({"input_axes": [0]}, ValueError, r"input_axes=\[0\], output_axes=None"),
             ({"input_axes": ["a"], "output_axes": [1]}, TypeError, r"input_axes=\['a'\]"),
             ({"input_axes": [0], "output_axes": []}, ValueError, r"output_axes=\[\]"),

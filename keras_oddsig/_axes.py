@@ -129,9 +129,9 @@ def axes(name: str, value: Any) -> list[int] | None:
 def _integers(name: str, value: Any) -> tuple[int, ...]:
     """Checks that an argument is a sequence of integers, of Python or NumPy."""
     try:
-        # The characters of a text are no integers, but its bytes would be.
-        found = None if isinstance(value, bytes) else tuple(value)
-    except TypeError:  # a number, None, a symbolic tensor
+        # Of these some hold integers, or nothing at all, and are no sequence of sizes or axes.
+        found = None if isinstance(value, str | bytes | dict) else tuple(value)
+    except (TypeError, NotImplementedError):  # a number, None, a symbolic tensor
         found = None
     if found is None or not all(
         isinstance(each, int | np.integer) and not isinstance(each, bool) for each in found

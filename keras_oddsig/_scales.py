@@ -53,6 +53,7 @@ _named_activations: Final[dict[type[OddSigmoid], OddSigmoid]] = {}
 
 @functools.lru_cache(maxsize=1024)
 def noise_scale(depth: int, negative_rate: float) -> float:
+    """`keras_oddsig.solver.noise_scale`, computed once."""
     return float(solver.noise_scale(depth, negative_rate))
 
 

@@ -39,6 +39,9 @@ What is an input, and what an output, follows Keras:
   for four. The groups of a grouped convolution are such kernels, too: `gates=groups`.
 
 References: as in `keras_oddsig.solver`, which computes the scales.
+
+Here belong the classes and their arguments. How a shape is read, a kernel drawn, a seed found
+and a scale computed is in `_axes`, `_draws`, `_seeds` and `_scales`.
 """
 
 from __future__ import annotations
@@ -168,6 +171,8 @@ class KernelInitializer(keras.initializers.VarianceScaling):
             TypeError: If an argument has the wrong type.
             ValueError: If an argument is unknown, or outside its range.
         """
+        if not isinstance(config, dict):
+            raise TypeError(f"`config` must be a dictionary. Received: config={config!r}")
         known = inspect.signature(cls).parameters
         for key, value in config.items():
             if key not in known:
@@ -240,11 +245,18 @@ class OddSigmoidInit(KernelInitializer):
             `(*window, inputs, outputs)`. `[]`: each output has one input of its own.
         output_axes: The axes of the kernel that hold its outputs.
         seed: `None` draws new values at each call, reproducibly after
-            `keras.utils.set_random_seed`. An integer in `[0, 2**32)` gives the same values
-            at each call, with one warning when that makes two kernels equal. A
-            `keras.random.SeedGenerator` gives new, reproducible values at each call.
+            `keras.utils.set_random_seed`. A `keras.random.SeedGenerator` gives new,
+            reproducible values at each call, in copies of a layer or a model, too: they go on
+            with its sequence. (From a file it begins anew, and goes on from then.) An integer
+            in `[0, 2**32)` gives the same values at each call: it is for one layer. There is
+            one warning when one instance draws equal kernels, or the parts of one
+            `MultiHeadAttention` do; none when equal integers were given to several, or a
+            layer was copied whole, as by `clone_model` and `Bidirectional`.
         gates: How many kernels lie side by side in the outputs, each with a pattern of its
             own: 4 for `LSTM`, 3 for `GRU`.
+
+    Attributes:
+        effective_noise_scale: `kappa / sqrt(L)`, as given or as the solver has it.
 
     Raises:
         NotOddSigmoidError: If `activation` is a function outside the class.
@@ -273,7 +285,7 @@ class OddSigmoidInit(KernelInitializer):
         gates: int = 1,
     ) -> None:
         _arguments.real("negative_rate", negative_rate, above=0, below=0.5)
-        _one_of("noise", noise, get_args(_draws.Noise))
+        _arguments.one_of("noise", noise, get_args(_draws.Noise))
         if noise_scale is not None:
             _arguments.real("noise_scale", noise_scale, at_least=0)
         super().__init__(activation, depth, input_axes, output_axes, seed, gates)
@@ -352,6 +364,8 @@ class OddSigmoidOrthogonal(KernelInitializer):
     Attributes:
         operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain `g`, the
             spread of the activations that it keeps up, and the gradient's growth.
+        effective_gain: The kernel's gain relative to the critical one: `g`, or with an
+            `input_std` a first layer's.
 
     Raises:
         NotOddSigmoidError: If `activation` is a function outside the class.
@@ -387,21 +401,16 @@ class OddSigmoidOrthogonal(KernelInitializer):
                     "reads data, of which no direction is known to be kept. "
                     f"Received: input_std={input_std!r}, bottleneck={bottleneck!r}"
                 )
-        _one_of("rotation", rotation, get_args(_draws.Rotation))
+        _arguments.one_of("rotation", rotation, get_args(_draws.Rotation))
         super().__init__(activation, depth, input_axes, output_axes, seed, gates)
         self.gain = None if gain is None else float(gain)
         self.rotation = rotation
         self.operating_point = _scales.operating_point(self.activation, self.depth, self.gain)
-        self._effective_gain = self.operating_point.gain
+        self.effective_gain = self.operating_point.gain
         if input_std is not None:
-            self._effective_gain = self.operating_point.first_layer_gain(input_std)
+            self.effective_gain = self.operating_point.first_layer_gain(input_std)
         self.input_std = None if input_std is None else float(input_std)
         self.bottleneck = None if bottleneck is None else int(bottleneck)
-
-    @property
-    def effective_gain(self) -> float:
-        """The kernel's gain relative to the critical one: `g`, or a first layer's."""
-        return self._effective_gain
 
     def _draw(self) -> _draws.Draw:
         gain = self.effective_gain * self.activation.profile.critical_gain
@@ -432,10 +441,3 @@ def _floating(dtype: Any) -> str:
     if name is None or not keras.backend.is_float_dtype(name):
         raise ValueError(f"`dtype` must be a floating dtype. Received: dtype={dtype!r}")
     return str(name)
-
-
-def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}"
-        )

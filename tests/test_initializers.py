@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import json
 import math
 import shutil
 
@@ -571,9 +572,47 @@ class TestArguments:
         with pytest.raises(ValueError, match=r"`shape` must be positive .* Received: shape=\("):
             cls()(shape)
 
-    def test_a_dtype_that_is_not_floating_is_rejected(self, cls):
-        with pytest.raises(ValueError, match=r"`dtype` must be .* Received: dtype=int32"):
-            cls()((3, 3), dtype="int32")
+    @pytest.mark.parametrize(
+        "shape",
+        [5, None, "ab", b"ab", (None, 4), (3.0, 4.0), (True, 3), ("3", 4), {3: 1}, np.ones((2, 2))],
+        ids=repr,
+    )
+    def test_what_is_no_shape_is_rejected(self, cls, shape):
+        with pytest.raises(TypeError, match=r"`shape` must be a sequence .* Received: shape="):
+            cls()(shape)
+
+    def test_a_tensor_is_no_shape(self, cls):
+        for tensor in (keras.ops.ones((3, 4)), keras.KerasTensor((3, 4))):
+            with pytest.raises(TypeError, match=r"`shape` must be .* Received: shape="):
+                cls()(tensor)
+
+    @pytest.mark.parametrize("shape", [[4, 6], (np.int64(4), np.int32(6)), np.array([4, 6])])
+    def test_any_sequence_of_integers_is_a_shape(self, cls, shape, draw):
+        assert np.array_equal(draw(cls(seed=1), shape), draw(cls(seed=1), (4, 6)))
+
+    @pytest.mark.parametrize("kind", [np.int64, np.array, lambda axis: [np.int32(axis)]])
+    def test_numpys_integers_are_axes(self, cls, kind, draw):
+        usual = cls(seed=1, input_axes=[-1], output_axes=[0])
+        init = cls(seed=1, input_axes=kind(-1), output_axes=kind(0))
+        assert init.get_config() == usual.get_config()
+        assert np.array_equal(draw(init, (4, 6)), draw(usual, (4, 6)))
+        json.dumps(init.get_config())
+        both = cls(input_axes=np.array([0, 1]), output_axes=(np.int64(2),))
+        assert (both.input_axes, both.output_axes) == ([0, 1], [2])
+
+    @pytest.mark.parametrize("dtype", ["int32", "banana", 3, ""])
+    def test_a_dtype_that_is_not_floating_is_rejected(self, cls, dtype):
+        with pytest.raises(ValueError, match=f"`dtype` must be .* Received: dtype={dtype!r}"):
+            cls()((3, 3), dtype=dtype)
+
+    def test_an_unknown_key_of_a_config_is_named(self, cls):
+        config = keras.initializers.serialize(cls("erf"))
+        config["config"]["foo"] = 1
+        for read in (keras.initializers.get, lambda config: cls.from_config(config["config"])):
+            with pytest.raises(ValueError, match=r"`config` must hold .* Received: foo=1$"):
+                read(config)
+        with pytest.raises(TypeError, match=r"`config` must be .* Received: config=\[\]"):
+            cls.from_config([])
 
     @pytest.mark.parametrize(
         ("arguments", "error", "received"),
@@ -582,6 +621,9 @@ class TestArguments:
             ({"depth": 10.0}, TypeError, "depth=10.0"),
             ({"activation": "relu"}, ValueError, "activation='relu'"),
             ({"activation": None}, TypeError, "activation=None"),
+            ({"activation": {"config": {}}}, ValueError, "activation={'config': {}}"),
+            ({"input_axes": "", "output_axes": [1]}, TypeError, "input_axes=''"),
+            ({"input_axes": [True], "output_axes": [1]}, TypeError, r"input_axes=\[True\]"),
             ({"input_axes": [0]}, ValueError, r"input_axes=\[0\], output_axes=None"),
             ({"input_axes": ["a"], "output_axes": [1]}, TypeError, r"input_axes=\['a'\]"),
             ({"input_axes": [0], "output_axes": []}, ValueError, r"output_axes=\[\]"),
@@ -604,6 +646,21 @@ class TestArguments:
         with pytest.raises(ValueError, match=r"`gates` must divide .* 10. Received: gates=4"):
             cls(gates=4)((5, 10))
 
+    @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own warning")
+    def test_many_widths_are_no_retracing(self, cls, monkeypatch):
+        from tensorflow.python.eager.polymorphic_function import polymorphic_function
+
+        # One that has not yet warned twice, after which it is silent.
+        manager = polymorphic_function._FrequentTracingDetectorManager()
+        monkeypatch.setattr(polymorphic_function, "_frequent_tracing_detector_manager", manager)
+        warned = []
+        monkeypatch.setattr(
+            polymorphic_function.logging, "warning", lambda *message: warned.append(message)
+        )
+        layers = [keras.layers.Dense(101 + i, kernel_initializer=cls()) for i in range(8)]
+        keras.Sequential([keras.Input((100,)), *layers])
+        assert not warned
+
     def test_leaves_keras_numbering_of_layers_alone(self, cls):
         keras.backend.clear_session()
         cls("tanh")
@@ -615,10 +672,13 @@ class TestArguments:
     [
         (ko.OddSigmoidInit, {"negative_rate": 0.5}, ValueError, "negative_rate=0.5"),
         (ko.OddSigmoidInit, {"noise": "cauchy"}, ValueError, "noise='cauchy'"),
+        (ko.OddSigmoidInit, {"noise": np.array(["normal"])}, ValueError, "noise=array"),
         (ko.OddSigmoidInit, {"noise_scale": -0.1}, ValueError, "noise_scale=-0.1"),
         (ko.OddSigmoidInit, {"noise_scale": "big"}, TypeError, "noise_scale='big'"),
         (ko.OddSigmoidOrthogonal, {"gain": 0}, ValueError, "gain=0"),
         (ko.OddSigmoidOrthogonal, {"rotation": "givens"}, ValueError, "rotation='givens'"),
+        (ko.OddSigmoidOrthogonal, {"rotation": None}, ValueError, "rotation=None"),
+        (ko.OddSigmoidOrthogonal, {"gain": math.nan}, ValueError, "gain=nan"),
         (ko.OddSigmoidOrthogonal, {"input_std": 0}, ValueError, "input_std=0"),
         (ko.OddSigmoidOrthogonal, {"input_std": "one"}, TypeError, "input_std='one'"),
         (ko.OddSigmoidOrthogonal, {"bottleneck": 0}, ValueError, "bottleneck=0"),

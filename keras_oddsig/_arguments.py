@@ -43,6 +43,14 @@ def integer(name: str, value: Any, *, at_least: int) -> None:
     real(name, value, at_least=at_least)
 
 
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Checks that an argument is one of a few words."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}"
+        )
+
+
 def array(name: str, value: ArrayLike, *, at_least: float | None = None) -> Array:
     """Checks that an argument is a number or an array of numbers within its limit."""
     try:

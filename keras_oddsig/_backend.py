@@ -6,8 +6,10 @@ memory: JAX and TensorFlow fuse and reuse, and PyTorch works in place.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import keras
@@ -24,20 +26,22 @@ def compiled(function: Callable[..., Any], *static: Any) -> Callable[[Any], Any]
     def call(seed: Any) -> Any:
         return function(*static, DrawnSeed(seed))
 
-    compiler: Callable[..., Any]
     match _BACKEND:
         case "jax":
             import jax
 
-            compiler = jax.jit
+            jitted: Callable[[Any], Any] = jax.jit(call)
+            return jitted
         case "tensorflow":
             import tensorflow as tf
 
             # Autograph would read the source of this package to no purpose.
-            compiler = functools.partial(tf.function, autograph=False)
+            graph = tf.function(call, autograph=False)
+            # By the concrete function: TensorFlow counts the other calls by their Python code,
+            # which is the same for all shapes, and takes five of them for retracing.
+            return lambda seed: graph.get_concrete_function(seed)(seed)
         case _:
             return call
-    return compiler(call)
 
 
 def sharded(draw: Callable[[], Any], layout: Any) -> Any:
@@ -71,18 +75,48 @@ def seed_of(integer: int) -> Any:
     return np.array([integer, 0], dtype="uint32" if _BACKEND == "jax" else "int64")
 
 
+# Reading a generator's state and writing the next are two steps.
+_advancing: Final = threading.Lock()
+
+
 def advance(generator: keras.random.SeedGenerator) -> Any:
     """A new seed from a generator."""
     if _BACKEND != "jax":
-        return generator.next()
+        with _advancing:
+            return generator.next()
     # The generator's state is a side effect, which `jax.jit` would turn into a leaked
-    # tracer (Keras's own initializers do): advance it outside the trace, if there is one,
-    # and outside the mesh in which Keras creates a sharded variable.
-    import jax
-
-    no_mesh = jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ()))
-    with jax.ensure_compile_time_eval(), no_mesh:
+    # tracer (Keras's own initializers do).
+    with _advancing, outside_traces():
         return np.asarray(generator.next())
+
+
+@contextlib.contextmanager
+def outside_traces() -> Iterator[None]:
+    """What is computed or made here outlives the function that is being traced, if one is."""
+    match _BACKEND:
+        case "jax":
+            import jax
+
+            # And outside the mesh in which Keras creates a sharded variable.
+            no_mesh = jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ()))
+            with jax.ensure_compile_time_eval(), no_mesh:
+                yield
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.init_scope():
+                yield
+        case _:
+            yield
+
+
+def is_tracing() -> bool:
+    """Whether tensors are symbolic here: in a jitted function, or in shape inference."""
+    try:
+        ops.convert_to_numpy(ops.zeros(()))
+    except Exception:  # each backend raises its own
+        return True
+    return False
 
 
 def add_at(tensor: Any, entries: Any, value: float) -> Any:
@@ -327,3 +361,22 @@ def copy_mask(source: Any, target: Any) -> None:
     mask = get_keras_mask(source)
     if mask is not None:
         set_keras_mask(target, mask)
+
+
+def session_generators() -> dict[Any, keras.random.SeedGenerator]:
+    """This thread's dictionary of generators, new after each `keras.utils.clear_session`."""
+    # Keras offers no public name for what a session holds.
+    from keras.src.backend.common.global_state import get_global_attribute
+
+    generators: dict[Any, keras.random.SeedGenerator] = get_global_attribute(
+        "keras_oddsig_generators", {}, set_to_default=True
+    )
+    return generators
+
+
+def is_loading() -> bool:
+    """Whether Keras is making objects from a config, as when it loads a saved model."""
+    # Keras offers no public name: there is a mode, safe or not, only then.
+    from keras.src.saving.serialization_lib import in_safe_mode
+
+    return in_safe_mode() is not None

@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import keras
 
 from keras_oddsig import _backend
-
-if TYPE_CHECKING:  # `activations` hands its classes down
-    from keras_oddsig.activations import OddSigmoid
+from keras_oddsig._odd_sigmoid import OddSigmoid
 
 # What Keras's own `Layer.get_config` writes.
 _LAYER_KEYS: Final = frozenset({"name", "trainable", "dtype", "activity_regularizer"})

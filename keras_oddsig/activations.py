@@ -32,7 +32,7 @@ __all__ = [
     "Softsign",
     "Tanh",
     "get",
-]  # and, for who builds on this package, `name_of` and `recognized`
+]  # and, for who builds on this package, `CLASSES`, `class_named`, `make`, `name_of`, `recognized`
 
 
 # ----------------------------------------------------------------------------------
@@ -255,7 +255,8 @@ class Softsign(_Named):
 # Look-up
 # ----------------------------------------------------------------------------------
 
-_CLASSES: Final[dict[str, type[OddSigmoid]]] = {
+# The named activations, by the names that `get` knows.
+CLASSES: Final[dict[str, type[OddSigmoid]]] = {
     "tanh": Tanh,
     "arctan": Arctan,
     "erf": Erf,
@@ -302,7 +303,7 @@ def get(identifier: Any) -> OddSigmoid:
         TypeError: If `identifier` is none of these.
         ValueError: If no activation has that name, or a config is not of one.
     """
-    return _make(identifier)
+    return make(identifier)
 
 
 def recognized(function: Any) -> type[OddSigmoid] | None:
@@ -342,19 +343,37 @@ def name_of(activation: Any) -> str | None:
     Returns:
         Its name, such as `"tanh"`; `None` for a function of your own and for anything else.
     """
-    return next((name for name, cls in _CLASSES.items() if type(activation) is cls), None)
+    return next((name for name, cls in CLASSES.items() if type(activation) is cls), None)
 
 
-def _make(identifier: Any, argument: str = "identifier", **kwargs: Any) -> OddSigmoid:
-    """`get`, for the argument of that name of another function; `kwargs` go to a new layer."""
+def make(identifier: Any, argument: str = "identifier", **kwargs: Any) -> OddSigmoid:
+    """`get`, for what `argument` of another function means: its errors name that.
+
+    Args:
+        identifier: As for `get`.
+        argument: The name of the argument.
+        **kwargs: Keyword arguments of the layer, where one is made from a bare name, class or
+            function.
+
+    Returns:
+        As `get`.
+
+    Raises:
+        NotOddSigmoidError, TypeError, ValueError: As `get`.
+    """
     return _known().make(identifier, argument, **kwargs)
 
 
-def _class_named(name: str, argument: str = "identifier") -> type[OddSigmoid]:
+def class_named(name: str, argument: str = "identifier") -> type[OddSigmoid]:
+    """The class of an activation's name, or the one that Keras has registered under it.
+
+    Raises:
+        ValueError: If there is none.
+    """
     return _known().class_named(name, argument)
 
 
 @functools.cache
 def _known() -> _lookup.Catalogue:
     # Not at import, when `_lookup` may be half imported (`_registration`).
-    return _lookup.Catalogue(OddSigmoid, _CLASSES, _EQUIVALENTS)
+    return _lookup.Catalogue(OddSigmoid, CLASSES, _EQUIVALENTS)

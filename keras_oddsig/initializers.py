@@ -39,89 +39,48 @@ What is an input, and what an output, follows Keras:
   for four. The groups of a grouped convolution are such kernels, too: `gates=groups`.
 
 References: as in `keras_oddsig.solver`, which computes the scales.
+
+Here belong the classes and their arguments. How a shape is read, a kernel drawn, a seed found
+and a scale computed is in `_axes`, `_draws`, `_seeds` and `_scales`.
 """
 
 from __future__ import annotations
 
-import functools
-import math
-import random
+import copy
+import inspect
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import keras
-import numpy as np
-from keras import ops
 
-from keras_oddsig import _arguments, _backend, activations, solver
-from keras_oddsig.solver import OrthogonalGain
-
-if TYPE_CHECKING:  # no name at run time: `activations` may be half imported (`_registration`)
-    from keras_oddsig.activations import OddSigmoid
+from keras_oddsig import _arguments, _axes, _backend, _draws, _scales, _seeds
 
 __all__ = ["OddSigmoidInit", "OddSigmoidOrthogonal"]
 
 _PACKAGE: Final = "keras_oddsig"
 
-Noise = Literal["normal", "truncated_normal", "uniform", "rademacher"]
-Rotation = Literal["hartley", "haar"]
 
+class _Config(dict[str, Any]):
+    """An initializer's config that remembers, until it is serialized, what came of its seed."""
 
-@dataclass(frozen=True)
-class _Matrices:
-    """A kernel read as matrices: `taps` of a window, each of `m` inputs and `n` outputs.
-
-    Attributes:
-        window, inputs, outputs: The kernel's axes of each kind, in the kernel's order.
-        shape: The kernel's shape.
-        blocks: How many independent maps the `n` outputs hold, side by side.
-    """
-
-    window: tuple[int, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    shape: tuple[int, ...]
-    blocks: int
-
-    @property
-    def taps(self) -> int:
-        return math.prod(self.shape[axis] for axis in self.window)
-
-    @property
-    def m(self) -> int:
-        return math.prod(self.shape[axis] for axis in self.inputs)
-
-    @property
-    def n(self) -> int:
-        return math.prod(self.shape[axis] for axis in self.outputs)
-
-    @property
-    def centre(self) -> int:
-        """The tap `(k - 1) // 2` of each axis of the window, counted through all of them.
-
-        There `padding="same"` puts a unit's own input, whether `k` is odd or even.
-        """
-        centre = 0
-        for axis in self.window:
-            centre = centre * self.shape[axis] + (self.shape[axis] - 1) // 2
-        return centre
-
-    def fold(self, kernel: Any) -> Any:
-        """From `(taps, m, n)` to the kernel's own shape."""
-        order = self.window + self.inputs + self.outputs
-        if order == (0, 1):
-            return kernel[0]  # what `reshape` would do, for a tenth of its price
-        kernel = ops.reshape(kernel, [self.shape[axis] for axis in order])
-        back = sorted(range(len(order)), key=order.__getitem__)
-        return kernel if back == list(range(len(order))) else ops.transpose(kernel, back)
+    repetitions: _seeds.Repetitions
 
 
 # Of Keras's initializers, `EinsumDense` (and with it `MultiHeadAttention`) tells only the
 # subclasses of VarianceScaling which axes of its kernel are inputs, and which outputs.
-class _KernelInitializer(keras.initializers.VarianceScaling):
-    """What the two initializers share: their arguments, their seeds, a kernel's axes."""
+class KernelInitializer(keras.initializers.VarianceScaling):
+    """What the two initializers share: their arguments, their seeds, a kernel's axes.
+
+    No initializer by itself: `isinstance(init, KernelInitializer)` says that `init` is one of
+    this package's.
+
+    Args:
+        activation, depth, input_axes, output_axes, seed, gates: As for `OddSigmoidInit`.
+
+    Attributes:
+        activation: The `keras_oddsig.OddSigmoid` that the argument means.
+        seed: `None`, an integer or a `keras.random.SeedGenerator`.
+    """
 
     def __init__(
         self,
@@ -135,12 +94,12 @@ class _KernelInitializer(keras.initializers.VarianceScaling):
         # Not super().__init__: its scale, mode, distribution and seed are none of ours.
         _arguments.integer("depth", depth, at_least=1)
         _arguments.integer("gates", gates, at_least=1)
-        self.activation = _activation(activation)
+        self.activation = _scales.shared_activation(activation)
         self._identifier = activation
         self.depth = int(depth)
         self.gates = int(gates)
-        self.input_axes = _axes("input_axes", input_axes)
-        self.output_axes = _axes("output_axes", output_axes)
+        self.input_axes = _axes.axes("input_axes", input_axes)
+        self.output_axes = _axes.axes("output_axes", output_axes)
         if (self.input_axes is None) != (self.output_axes is None):
             raise ValueError(
                 "`input_axes` and `output_axes` must be given together. "
@@ -148,9 +107,8 @@ class _KernelInitializer(keras.initializers.VarianceScaling):
             )
         if self.output_axes == []:
             raise ValueError("`output_axes` must name an axis. Received: output_axes=[]")
-        self.seed = _seed(seed)
-        self._shapes_drawn: set[tuple[int, ...]] = set()
-        self._warned = False
+        self.seed = _seeds.checked(seed)
+        self._repetitions = _seeds.Repetitions()
 
     def __call__(self, shape: Any, dtype: Any = None, layout: Any = None) -> Any:
         """Draws a kernel.
@@ -166,103 +124,88 @@ class _KernelInitializer(keras.initializers.VarianceScaling):
             A tensor of that shape and dtype.
 
         Raises:
+            TypeError: If the shape is no sequence of integers.
             ValueError: If the shape cannot be read as a matrix, its outputs do not divide
                 into `gates`, or the dtype is not floating.
         """
-        dtype = keras.backend.standardize_dtype(dtype or keras.config.floatx())
-        if not keras.backend.is_float_dtype(dtype):
-            raise ValueError(f"`dtype` must be a floating dtype. Received: dtype={dtype}")
-        shape = tuple(shape)
-        matrices = self._matrices(shape)
-        seed = self._next_seed(shape)
-        draw = _backend.compiled(_draw, *self._recipe(matrices), matrices, dtype)
-        return draw(seed) if layout is None else _backend.sharded(lambda: draw(seed), layout)
-
-    def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
-        """The function that draws the matrices, and its own arguments."""
-        raise NotImplementedError
-
-    def _matrices(self, shape: tuple[int, ...]) -> _Matrices:
-        """Reads a kernel's shape by `input_axes` and `output_axes`, or by Keras's custom."""
-        rank = len(shape)
-        if self.input_axes is None or self.output_axes is None:
-            if rank < 2:
-                raise ValueError(
-                    "`shape` must have an axis of inputs and one of outputs, (*window, inputs, "
-                    "outputs); `input_axes` and `output_axes` name those of any other kernel. "
-                    f"Received: shape={shape}"
-                )
-            inputs, outputs = [rank - 2], [rank - 1]
-        else:
-            inputs, outputs = (
-                [axis + rank if axis < 0 else axis for axis in axes]
-                for axes in (self.input_axes, self.output_axes)
-            )
-        named = inputs + outputs
-        if len(set(named)) != len(named) or not set(named) <= set(range(rank)):
-            raise ValueError(
-                "`input_axes` and `output_axes` must name different axes of the kernel. "
-                f"Received: input_axes={self.input_axes}, output_axes={self.output_axes} "
-                f"for shape={shape}"
-            )
-        if min(shape) < 1:
-            raise ValueError(f"`shape` must be positive throughout. Received: shape={shape}")
-        window = tuple(axis for axis in range(rank) if axis not in named)
-        # Without an axis of inputs each output has an input of its own.
-        n = math.prod(shape[axis] for axis in outputs)
-        blocks = self.gates if inputs else n
-        if n % blocks:
-            raise ValueError(
-                f"`gates` must divide the number of outputs, {n}. "
-                f"Received: gates={self.gates} for shape={shape}"
-            )
-        return _Matrices(window, tuple(inputs), tuple(outputs), shape, blocks)
-
-    def _next_seed(self, shape: tuple[int, ...]) -> Any:
-        """The seed of this call."""
-        if self.seed is None:
-            # Python's generator, not Keras's global one, which a traced function may not
-            # use; `keras.utils.set_random_seed` sets both.
-            return _backend.seed_of(random.getrandbits(32))
-        if isinstance(self.seed, int):
-            self._warn_of_repetition(shape)
-            return _backend.seed_of(self.seed)
-        return _backend.advance(self.seed)
-
-    def _warn_of_repetition(self, shape: tuple[int, ...]) -> None:
-        if self._warned or _is_tracing():
-            return
-        if shape in self._shapes_drawn:
-            self._warned = True
+        dtype = _floating(dtype)
+        axes = _axes.KernelAxes.read(shape, self.input_axes, self.output_axes, self.gates)
+        draw = self._draw()
+        if isinstance(self.seed, int) and self._repetitions.found((draw, axes, self.seed)):
             warnings.warn(
                 f"{type(self).__name__}(seed={self.seed}) has created a second kernel of shape "
-                f"{shape}, equal to the first: an integer seed gives the same values at each "
+                f"{axes.shape}, equal to the first: an integer seed gives the same values at each "
                 "call, and layers of equal noise void the theory. Use seed=None with "
                 "keras.utils.set_random_seed, or a keras.random.SeedGenerator.",
-                stacklevel=4,
+                stacklevel=2,
             )
-        self._shapes_drawn.add(shape)
+        seed = _seeds.draw(self.seed)
+        kernel = _backend.compiled(_draws.kernel, draw, axes, dtype)
+        return kernel(seed) if layout is None else _backend.sharded(lambda: kernel(seed), layout)
+
+    def _draw(self) -> _draws.Draw:
+        """What to draw, by the arguments of the class."""
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        seed = self.seed
-        if isinstance(seed, keras.random.SeedGenerator):
-            seed = keras.saving.serialize_keras_object(seed)
-        return {
-            "activation": (
+        config = _Config(
+            activation=(
                 self._identifier
                 if isinstance(self._identifier, str)
                 else keras.saving.serialize_keras_object(self.activation)
             ),
-            "depth": self.depth,
-            "input_axes": self.input_axes,
-            "output_axes": self.output_axes,
-            "seed": seed,
-            "gates": self.gates,
-        }
+            depth=self.depth,
+            input_axes=self.input_axes,
+            output_axes=self.output_axes,
+            seed=_seeds.to_config(self.seed),
+            gates=self.gates,
+        )
+        config.repetitions = self._repetitions
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> KernelInitializer:
+        """An initializer of the arguments that a config holds.
+
+        Raises:
+            TypeError: If an argument has the wrong type.
+            ValueError: If an argument is unknown, or outside its range.
+        """
+        if not isinstance(config, dict):
+            raise TypeError(f"`config` must be a dictionary. Received: config={config!r}")
+        known = inspect.signature(cls).parameters
+        for key, value in config.items():
+            if key not in known:
+                raise ValueError(
+                    f"`config` must hold arguments of {cls.__name__} and nothing else: "
+                    f"{', '.join(known)}. Received: {key}={value!r}"
+                )
+        initializer = cls(**config)
+        if isinstance(config, _Config):
+            initializer._repetitions = config.repetitions
+        return initializer
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A generator, like that of a config, is known again by its name.
+        state = {**self.__dict__, "seed": _seeds.to_config(self.seed)}
+        del state["_repetitions"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.seed = _seeds.checked(self.seed)
+        self._repetitions = _seeds.Repetitions()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KernelInitializer:
+        # The activation is only read, and may be of a function that cannot be copied.
+        memo[id(self.activation)] = self.activation
+        duplicate = memo[id(self)] = type(self).__new__(type(self))
+        duplicate.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return duplicate
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
-class OddSigmoidInit(_KernelInitializer):
+class OddSigmoidInit(KernelInitializer):
     """Identity pattern plus noise, scaled for the activation and the depth.
 
     The kernel of `m` inputs and `n` outputs is
@@ -302,11 +245,18 @@ class OddSigmoidInit(_KernelInitializer):
             `(*window, inputs, outputs)`. `[]`: each output has one input of its own.
         output_axes: The axes of the kernel that hold its outputs.
         seed: `None` draws new values at each call, reproducibly after
-            `keras.utils.set_random_seed`. An integer in `[0, 2**32)` gives the same values
-            at each call, with one warning when that makes two kernels equal. A
-            `keras.random.SeedGenerator` gives new, reproducible values at each call.
+            `keras.utils.set_random_seed`. A `keras.random.SeedGenerator` gives new,
+            reproducible values at each call, in copies of a layer or a model, too: they go on
+            with its sequence. (From a file it begins anew, and goes on from then.) An integer
+            in `[0, 2**32)` gives the same values at each call: it is for one layer. There is
+            one warning when one instance draws equal kernels, or the parts of one
+            `MultiHeadAttention` do; none when equal integers were given to several, or a
+            layer was copied whole, as by `clone_model` and `Bidirectional`.
         gates: How many kernels lie side by side in the outputs, each with a pattern of its
             own: 4 for `LSTM`, 3 for `GRU`.
+
+    Attributes:
+        effective_noise_scale: `kappa / sqrt(L)`, as given or as the solver has it.
 
     Raises:
         NotOddSigmoidError: If `activation` is a function outside the class.
@@ -327,7 +277,7 @@ class OddSigmoidInit(_KernelInitializer):
         activation: Any = "tanh",
         depth: int = 100,
         negative_rate: float = 0.3,
-        noise: Noise = "normal",
+        noise: _draws.Noise = "normal",
         noise_scale: float | None = None,
         input_axes: Any = None,
         output_axes: Any = None,
@@ -335,7 +285,7 @@ class OddSigmoidInit(_KernelInitializer):
         gates: int = 1,
     ) -> None:
         _arguments.real("negative_rate", negative_rate, above=0, below=0.5)
-        _one_of("noise", noise, get_args(Noise))
+        _arguments.one_of("noise", noise, get_args(_draws.Noise))
         if noise_scale is not None:
             _arguments.real("noise_scale", noise_scale, at_least=0)
         super().__init__(activation, depth, input_axes, output_axes, seed, gates)
@@ -344,27 +294,26 @@ class OddSigmoidInit(_KernelInitializer):
         self.noise_scale = None if noise_scale is None else float(noise_scale)
 
     @property
-    def _noise_in_use(self) -> float:
+    def effective_noise_scale(self) -> float:
         """`kappa / sqrt(L)`: as given, or the solver's for the negative rate."""
         if self.noise_scale is not None:
             return self.noise_scale
-        return _noise_scale(self.depth, self.negative_rate)
+        return _scales.noise_scale(self.depth, self.negative_rate)
 
-    def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
+    def _draw(self) -> _draws.Draw:
         omega = self.activation.profile.critical_gain
-        return _noisy_identity, self.noise, omega, self._noise_in_use
+        return _draws.NoisyIdentity(omega, self.effective_noise_scale, self.noise)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "negative_rate": self.negative_rate,
-            "noise": self.noise,
-            "noise_scale": self.noise_scale,
-        }
+        config = super().get_config()
+        config.update(
+            negative_rate=self.negative_rate, noise=self.noise, noise_scale=self.noise_scale
+        )
+        return config
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
-class OddSigmoidOrthogonal(_KernelInitializer):
+class OddSigmoidOrthogonal(KernelInitializer):
     """A random rotation, at the gain that the activation and the depth allow.
 
     The kernel of `m` inputs and `n` outputs is `W = g * omega * Q`, where
@@ -415,6 +364,8 @@ class OddSigmoidOrthogonal(_KernelInitializer):
     Attributes:
         operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain `g`, the
             spread of the activations that it keeps up, and the gradient's growth.
+        effective_gain: The kernel's gain relative to the critical one: `g`, or with an
+            `input_std` a first layer's.
 
     Raises:
         NotOddSigmoidError: If `activation` is a function outside the class.
@@ -432,7 +383,7 @@ class OddSigmoidOrthogonal(_KernelInitializer):
         activation: Any = "tanh",
         depth: int = 100,
         gain: float | None = None,
-        rotation: Rotation = "hartley",
+        rotation: _draws.Rotation = "hartley",
         input_axes: Any = None,
         output_axes: Any = None,
         seed: Any = None,
@@ -450,290 +401,43 @@ class OddSigmoidOrthogonal(_KernelInitializer):
                     "reads data, of which no direction is known to be kept. "
                     f"Received: input_std={input_std!r}, bottleneck={bottleneck!r}"
                 )
-        _one_of("rotation", rotation, get_args(Rotation))
+        _arguments.one_of("rotation", rotation, get_args(_draws.Rotation))
         super().__init__(activation, depth, input_axes, output_axes, seed, gates)
         self.gain = None if gain is None else float(gain)
         self.rotation = rotation
-        self.operating_point = _operating_point(self.activation, self.depth, self.gain)
-        self._gain_in_use = self.operating_point.gain  # relative to the critical gain
+        self.operating_point = _scales.operating_point(self.activation, self.depth, self.gain)
+        self.effective_gain = self.operating_point.gain
         if input_std is not None:
-            self._gain_in_use = self.operating_point.first_layer_gain(input_std)
+            self.effective_gain = self.operating_point.first_layer_gain(input_std)
         self.input_std = None if input_std is None else float(input_std)
         self.bottleneck = None if bottleneck is None else int(bottleneck)
 
-    def _recipe(self, matrices: _Matrices) -> tuple[Any, ...]:
-        gain = self._gain_in_use * self.activation.profile.critical_gain
-        return _rotations, self.rotation, self.bottleneck, gain
+    def _draw(self) -> _draws.Draw:
+        gain = self.effective_gain * self.activation.profile.critical_gain
+        return _draws.Rotations(gain, self.rotation, self.bottleneck)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "gain": self.gain,
-            "rotation": self.rotation,
-            "input_std": self.input_std,
-            "bottleneck": self.bottleneck,
-        }
-
-
-# ----------------------------------------------------------------------------------
-# Draws
-# ----------------------------------------------------------------------------------
-
-
-def _draw(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A kernel in its own shape and dtype from a function that draws its matrices."""
-    *numbers, matrices, dtype, seed = arguments
-    # Half precision is too coarse to draw in: the statistics are those of float32.
-    drawn_in = dtype if dtype == "float64" else "float32"
-    return ops.cast(matrices.fold(function(*numbers, matrices, drawn_in, seed)), dtype)
-
-
-def _noisy_identity(
-    noise: Noise, omega: float, relative: float, matrices: _Matrices, dtype: str, seed: Any
-) -> Any:
-    """`omega * (D + relative * Z / sqrt(taps * m))`, D on the centre tap: (taps, m, n)."""
-    taps, m, n = matrices.taps, matrices.m, matrices.n
-    kernel = _noise(noise, (taps, m, n), omega * relative / math.sqrt(taps * m), dtype, seed)
-    # D has one entry in each column: omega is added there, and no matrix.
-    column = np.arange(n)
-    row = column % (n // matrices.blocks) % m
-    entries = np.stack([np.full(n, matrices.centre), row, column], axis=1)
-    return _backend.add_at(kernel, entries, omega)
-
-
-def _rotations(
-    rotation: Rotation,
-    bottleneck: int | None,
-    gain: float,
-    matrices: _Matrices,
-    dtype: str,
-    seed: Any,
-) -> Any:
-    """`gain` times a rotation for each block, on the centre tap: (taps, m, n)."""
-    taps, m, n, blocks = matrices.taps, matrices.m, matrices.n, matrices.blocks
-    width = n // blocks
-    if m == width == 1:  # of one dimension, a rotation is a sign
-        kernel = gain * _signs((m, n), dtype, seed)
-    else:
-        if bottleneck is not None:
-            scale = gain * math.sqrt(width / m)
-            drawn = _through_bottleneck(rotation, bottleneck, blocks, m, width, scale, dtype, seed)
-        else:
-            scale = gain * max(1.0, math.sqrt(width / m))
-            draw = _hartley if rotation == "hartley" else _haar
-            drawn = draw(blocks, m, width, scale, dtype, seed)
-        kernel = drawn[0] if blocks == 1 else ops.concatenate(drawn, axis=1)
-    if taps == 1:
-        return kernel[None]
-    centre = matrices.centre
-    return ops.pad(kernel[None], ((centre, taps - 1 - centre), (0, 0), (0, 0)))
-
-
-# Standard deviation of a standard normal cut at +-2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
-_TRUNCATED_STD: Final = math.sqrt(
-    1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
-)
-
-
-def _noise(noise: Noise, shape: tuple[int, ...], std: float, dtype: str, seed: Any) -> Any:
-    """Noise of mean 0 and standard deviation `std`."""
-    kwargs = {"dtype": dtype, "seed": seed}
-    match noise:
-        case "normal":
-            return keras.random.normal(shape, stddev=std, **kwargs)
-        case "truncated_normal":
-            return keras.random.truncated_normal(shape, stddev=std / _TRUNCATED_STD, **kwargs)
-        case "uniform":
-            limit = math.sqrt(3) * std
-            return keras.random.uniform(shape, -limit, limit, **kwargs)
-        case "rademacher":
-            return std * _signs(shape, dtype, seed)
-
-
-def _signs(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
-    """Independent random signs."""
-    positive = keras.random.uniform(shape, -1.0, 1.0, dtype=dtype, seed=seed) >= 0
-    return 2 * ops.cast(positive, dtype) - 1
-
-
-def _haar(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -> list[Any]:
-    """`scale` times semi-orthogonal matrices (m, n), uniform over all of them."""
-    gaussian = keras.random.normal((blocks, max(m, n), min(m, n)), dtype=dtype, seed=seed)
-    rotations = [scale * _factor(gaussian[block]) for block in range(blocks)]
-    return rotations if m >= n else [ops.transpose(q) for q in rotations]
-
-
-def _factor(gaussian: Any) -> Any:
-    """The orthogonal factor of a tall or square matrix, uniform if that is Gaussian."""
-    # As keras.initializers.Orthogonal, which would not take a tensor for a seed.
-    q, r = ops.qr(gaussian)
-    return q * ops.sign(ops.diagonal(r))
-
-
-def _hartley(blocks: int, m: int, n: int, scale: float, dtype: str, seed: Any) -> list[Any]:
-    """`scale` times corners (m, n) of `diag(s) H diag(t) H diag(r)`, s, t, r signs.
-
-    `H[i, k] = cas(2 pi i k / N) / sqrt(N)` is the discrete Hartley transform, symmetric
-    and orthogonal, `N = max(m, n)`. As `cas(a) cas(b) = cos(a - b) + sin(a + b)`, the
-    product is known entry by entry from one Fourier transform of t:
-
-        Q[i, j] = s[i] r[j] (C[(i - j) mod N] + S[(i + j) mod N]),
-        C[k] - i S[k] = (1/N) sum_j t[j] exp(-2 pi i j k / N).
-    """
-    signs = _signs((blocks, m + n + max(m, n)), dtype, seed)
-    return [_corner(signs[block], m, n, scale) for block in range(blocks)]
-
-
-def _corner(signs: Any, m: int, n: int, scale: float) -> Any:
-    """One of `_hartley`, from its signs s, r and t, one after the other."""
-    size = max(m, n)
-    s, r, t = signs[:m], signs[m : m + n], signs[m + n :]
-    # One vector at a time: XLA's transform on the CPU fails on a sharded batch of them.
-    real, imaginary = ops.fft(((scale / size) * t, ops.zeros_like(t)))
-    # C is even, and C[(i - j) mod N] a table of sums from its last column to its first.
-    table = ops.flip(_backend.sum_table(real, m, n, (1 - n) % size), axis=1)
-    # In place on PyTorch, where each new array would cost as much as a random draw.
-    table -= _backend.sum_table(imaginary, m, n)
-    table *= s[:, None]
-    table *= r
-    return table
-
-
-def _through_bottleneck(
-    rotation: Rotation,
-    bottleneck: int,
-    blocks: int,
-    m: int,
-    n: int,
-    scale: float,
-    dtype: str,
-    seed: Any,
-) -> list[Any]:
-    """`scale` times `F_m R F_n'`, F the first `d = min(m, n)` waves over the units of a side.
-
-    R rotates the first `k = min(bottleneck, d)` of them among themselves, uniformly, for a
-    Hartley transform of few points has few values; and the others as `rotation` says.
-    """
-    d = min(m, n)
-    k = min(bottleneck, d)
-    others = d - k
-    size = k * k + (3 * others if rotation == "hartley" else others * others)
-    random = keras.random.normal((blocks, size), dtype=dtype, seed=seed)
-    left, right = _waves(m, d, dtype), ops.transpose(_waves(n, d, dtype))
-    kernels = []
-    for block in range(blocks):
-        first = scale * _factor(ops.reshape(random[block, : k * k], (k, k)))
-        kernel = left[:, :k] @ first @ right[:k]
-        if others:
-            rest = random[block, k * k :]
-            if rotation == "hartley":
-                rotated = _corner(ops.sign(rest), others, others, scale)
-            else:
-                rotated = scale * _factor(ops.reshape(rest, (others, others)))
-            kernel += left[:, k:] @ rotated @ right[k:]
-        kernels.append(kernel)
-    return kernels
-
-
-def _waves(units: int, number: int, dtype: str) -> Any:
-    """Orthonormal columns `cas(2 pi i f / N) / sqrt(N)`, f = 1, -1, 2, -2, ...: (N, number).
-
-    The squares of a pair, f and -f, sum to 2 / N: pairs use all units alike.
-    """
-    order = np.arange(2, number + 2)
-    frequency = np.where(order % 2, -(order // 2), order // 2) % units
-    if number == units:
-        frequency[-1] = 0
-    angle = 2 * np.pi / units * np.arange(units)
-    wave = ops.convert_to_tensor((np.cos(angle) + np.sin(angle)) / math.sqrt(units), dtype)
-    # One wave, read at every f-th unit: no constant of the kernel's size.
-    unit = ops.arange(units)[:, None] * ops.convert_to_tensor(frequency, "int32") % units
-    return ops.take(wave, unit, axis=0)
-
-
-# ----------------------------------------------------------------------------------
-# Arguments and seeds
-# ----------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=1024)
-def _noise_scale(depth: int, negative_rate: float) -> float:
-    return float(solver.noise_scale(depth, negative_rate))
-
-
-@functools.lru_cache(maxsize=1024)
-def _gain_for_depth(reference: solver.Function, depth: int) -> OrthogonalGain:
-    return solver.orthogonal_gain(reference, depth)
-
-
-@functools.lru_cache(maxsize=1024)
-def _point_at_gain(reference: solver.Function, gain: float) -> OrthogonalGain:
-    return solver.orthogonal_spread(reference, gain)
-
-
-def _operating_point(activation: OddSigmoid, depth: int, gain: float | None) -> OrthogonalGain:
-    """The solver's answer, computed once for each function and depth, however scaled."""
-    unit = activation.unit_reference
-    point = _gain_for_depth(unit, depth) if gain is None else _point_at_gain(unit, gain)
-    # For A f(k x) the gain is that of f, and the spread A times its.
-    return OrthogonalGain(point.gain, activation.amplitude * point.spread, point.chi)
-
-
-def _activation(identifier: Any) -> OddSigmoid:
-    """The activation whose profile scales the kernel; one for all who give its name."""
-    # A name of its own, so that Keras's numbering of the user's layers is left alone.
-    if not isinstance(identifier, str):
-        return activations._make(identifier, name="activation")
-    # Not functools.lru_cache, which TensorFlow's autograph cannot see through.
-    cls = activations._class_named(identifier)
-    if cls not in _named_activations:
-        _named_activations[cls] = activations._make(cls, name="activation")
-    return _named_activations[cls]
-
-
-_named_activations: Final[dict[type[OddSigmoid], OddSigmoid]] = {}
-
-
-def _seed(seed: Any) -> int | keras.random.SeedGenerator | None:
-    """Checks a seed; a `SeedGenerator` may come as the config that a saved model holds."""
-    if seed is None or isinstance(seed, keras.random.SeedGenerator):
-        return seed
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        if not 0 <= seed < 2**32:
-            raise ValueError(f"`seed` must lie in [0, 2**32). Received: seed={seed}")
-        return int(seed)
-    if isinstance(seed, dict) and seed.get("class_name") == "SeedGenerator":
-        return keras.random.SeedGenerator.from_config(seed["config"])
-    raise TypeError(
-        "`seed` must be None, an integer or a `keras.random.SeedGenerator`. "
-        f"Received: seed={seed!r}"
-    )
-
-
-def _is_tracing() -> bool:
-    """Whether tensors are symbolic here: in a jitted function, or in shape inference."""
-    try:
-        ops.convert_to_numpy(ops.zeros(()))
-    except Exception:  # each backend raises its own
-        return True
-    return False
-
-
-def _axes(name: str, axes: Any) -> list[int] | None:
-    """An axis or a sequence of axes as a list, as in `keras.initializers.VarianceScaling`."""
-    if axes is None:
-        return None
-    try:
-        found = list(axes)
-    except TypeError:
-        found = [axes]
-    if not all(isinstance(a, int) and not isinstance(a, bool) for a in found):
-        raise TypeError(f"`{name}` must be a sequence of integers. Received: {name}={axes!r}")
-    return found
-
-
-def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}"
+        config = super().get_config()
+        config.update(
+            gain=self.gain,
+            rotation=self.rotation,
+            input_std=self.input_std,
+            bottleneck=self.bottleneck,
         )
+        return config
+
+
+# ----------------------------------------------------------------------------------
+# Arguments
+# ----------------------------------------------------------------------------------
+
+
+def _floating(dtype: Any) -> str:
+    """The name of a floating dtype; of Keras's default where none is given."""
+    try:
+        name = keras.backend.standardize_dtype(keras.config.floatx() if dtype is None else dtype)
+    except (TypeError, ValueError):
+        name = None
+    if name is None or not keras.backend.is_float_dtype(name):
+        raise ValueError(f"`dtype` must be a floating dtype. Received: dtype={dtype!r}")
+    return str(name)

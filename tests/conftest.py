@@ -39,6 +39,12 @@ def to_numpy():
     return convert
 
 
+@pytest.fixture
+def draw(to_numpy):
+    """A kernel of an initializer, as float64."""
+    return lambda init, shape, **kwargs: to_numpy(init(shape, **kwargs))
+
+
 @pytest.fixture(scope="session")
 def load_example():
     """A function that imports a script of examples/ by its name."""

@@ -14,13 +14,11 @@ import keras_oddsig as ko
 from keras_oddsig import activations, solver
 
 BACKEND = keras.backend.backend()
-NAMES = sorted(activations._CLASSES)
+NAMES = sorted(activations.CLASSES)
 # Every activation, at its defaults and scaled; orders on both sides of 1.
 VARIANTS = {
-    **{name: cls() for name, cls in activations._CLASSES.items()},
-    **{
-        f"{name} scaled": cls(amplitude=3.0, rate=0.5) for name, cls in activations._CLASSES.items()
-    },
+    **{name: cls() for name, cls in activations.CLASSES.items()},
+    **{f"{name} scaled": cls(amplitude=3.0, rate=0.5) for name, cls in activations.CLASSES.items()},
     "algebraic 1/2": ko.Algebraic(order=0.5),
     "algebraic 1": ko.Algebraic(order=1),
     "algebraic 3": ko.Algebraic(order=3),
@@ -46,7 +44,7 @@ def exact(activation):
         def phi(x):
             return x / (1 + abs(x) ** k) ** (1 / k)
     else:
-        name = next(n for n, cls in activations._CLASSES.items() if type(activation) is cls)
+        name = next(n for n, cls in activations.CLASSES.items() if type(activation) is cls)
         phi = EXACT[name]
     amplitude, rate = mpmath.mpf(activation.amplitude), mpmath.mpf(activation.rate)
     return lambda x: amplitude * phi(rate * x)
@@ -193,7 +191,7 @@ DISTANT = [20.0, 1e4, 1e10, 1e15, 1e20, 3e38]
 DIFFERENTIATED = [1e-30, 1e-10, 1e-3, 0.3, 0.7, 1 - 1e-6, 1.0, 1 + 1e-6, 1.5 - 1e-6, 1.5, 2.5, 6.0]
 ORDERS = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 7.3]
 SMOOTH = {
-    **{name: cls() for name, cls in activations._CLASSES.items() if name != "algebraic"},
+    **{name: cls() for name, cls in activations.CLASSES.items() if name != "algebraic"},
     **{f"algebraic {order}": ko.Algebraic(order) for order in ORDERS},
 }
 
@@ -376,7 +374,7 @@ class TestOddSigmoid:
             ko.Algebraic(order=0)
 
 
-@pytest.mark.parametrize("cls", [*activations._CLASSES.values(), ko.OddSigmoid])
+@pytest.mark.parametrize("cls", [*activations.CLASSES.values(), ko.OddSigmoid])
 def test_a_class_in_the_place_of_an_instance_is_told_so(cls):
     message = rf"`activation` must be an instance, `{cls.__name__}\(\)`.*Received: activation="
     with pytest.raises(TypeError, match=message):
@@ -391,7 +389,7 @@ class TestCopies:
     @pytest.mark.parametrize("trainable_rate", [False, True])
     @pytest.mark.parametrize("name", NAMES)
     def test_an_activation_fresh_or_used_is_copied_with_its_rate(self, name, trainable_rate, copy):
-        activation = activations._CLASSES[name](2.0, rate=0.5, trainable_rate=trainable_rate)
+        activation = activations.CLASSES[name](2.0, rate=0.5, trainable_rate=trainable_rate)
         x = np.linspace(-2, 2, 5, dtype="float32")
         for use in (False, True):
             if use:
@@ -418,7 +416,7 @@ class TestCopies:
 class TestDocstrings:
     @pytest.mark.parametrize("name", NAMES)
     def test_each_is_complete_and_ends_alike(self, name):
-        cls = activations._CLASSES[name]
+        cls = activations.CLASSES[name]
         parameters = inspect.signature(cls).parameters
         assert cls.__doc__.count("Example:") == cls.__doc__.count("\nArgs:\n") == 1
         assert all(
@@ -436,7 +434,7 @@ class TestDocstrings:
 class TestGet:
     @pytest.mark.parametrize("name", NAMES)
     def test_by_every_kind_of_identifier(self, name):
-        cls = activations._CLASSES[name]
+        cls = activations.CLASSES[name]
         instance = cls(amplitude=2.0)
         assert ko.get(instance) is instance
         for identifier in (name, cls.__name__, f"keras_oddsig>{cls.__name__}", cls):
@@ -525,7 +523,7 @@ class TestGet:
     def test_an_error_speaks_of_the_argument_that_the_user_wrote(self):
         for identifier, error in (("relu", ValueError), (3.0, TypeError), ({}, ValueError)):
             with pytest.raises(error, match=r"`activation`.* Received: activation="):
-                activations._make(identifier, argument="activation")
+                activations.make(identifier, argument="activation")
 
     @pytest.mark.parametrize("identifier", ["relu", "", "os>system"])
     def test_an_unknown_name_is_rejected(self, identifier):

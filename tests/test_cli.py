@@ -123,7 +123,7 @@ class TestSolve:
         assert ratio == pytest.approx(gains, rel=0.03)
 
     def test_it_knows_the_names_that_get_knows_and_the_same_functions(self):
-        assert list(_functions.NAMED) == list(activations._CLASSES)
+        assert list(_functions.NAMED) == list(activations.CLASSES)
         x = np.linspace(-3, 3, 7)
         for name, function in _functions.NAMED.items():
             assert function.profile == ko.get(name).profile

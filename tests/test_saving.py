@@ -27,7 +27,7 @@ def tanh_and_softsign(x):
 
 # One activation of each kind that a config has to describe.
 ACTIVATIONS = {
-    **{name: cls(amplitude=1.5, rate=0.5) for name, cls in activations._CLASSES.items()},
+    **{name: cls(amplitude=1.5, rate=0.5) for name, cls in activations.CLASSES.items()},
     "algebraic 3": ko.Algebraic(order=3),
     "trainable": ko.Tanh(rate=2.0, trainable_rate=True),
     "registered function": ko.OddSigmoid(tanh_and_softsign),
@@ -203,7 +203,7 @@ def saved_by_0_1(class_name, **config):
 @pytest.mark.parametrize(
     "config",
     [
-        *(saved_by_0_1(cls.__name__) for cls in activations._CLASSES.values()),
+        *(saved_by_0_1(cls.__name__) for cls in activations.CLASSES.values()),
         saved_by_0_1("Algebraic", order=3),
         saved_by_0_1("Tanh", trainable_rate=True),
         saved_by_0_1("OddSigmoid", function="tests>tanh_and_softsign"),
@@ -344,7 +344,7 @@ class TestHostileFiles:
                 "registered_name": "boom",
             }
 
-        with pytest.raises((TypeError, ValueError), match=r"Received: (identifier|activation)="):
+        with pytest.raises((TypeError, ValueError), match="Received: activation="):
             keras.saving.load_model(self.tampered(tmp_path, change))
         assert not marker.exists()
 

@@ -21,7 +21,7 @@ def initializer_of(call: Call) -> Any:
     layer = call.producer
     name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
     initializer = getattr(selection.wrapped(layer) or layer, name, None)
-    if activation is None or not isinstance(initializer, initializers._KernelInitializer):
+    if activation is None or not isinstance(initializer, initializers.KernelInitializer):
         return None
     same = _formula(initializer.activation) == _formula(activation)
     return initializer if same else None
@@ -37,9 +37,9 @@ def _kind(initializer: Any) -> Any:
     if initializer is None or getattr(initializer, "bottleneck", None) is not None:
         return None  # what of a signal is in the directions that are kept, none can say
     scale = (
-        initializer._noise_in_use
+        initializer.effective_noise_scale
         if isinstance(initializer, initializers.OddSigmoidInit)
-        else initializer._gain_in_use
+        else initializer.effective_gain
     )
     return type(initializer), _formula(initializer.activation), scale
 
@@ -81,9 +81,9 @@ def predict(measured: Measured) -> list[Prediction]:
 def _spreads(initializer: Any, depth: int, input_std: float) -> list[float]:
     f = initializer.activation.reference
     if isinstance(initializer, initializers.OddSigmoidInit):
-        std = solver.propagate(f, depth, initializer._noise_in_use, input_std).std
+        std = solver.propagate(f, depth, initializer.effective_noise_scale, input_std).std
     else:
-        std = solver.propagate_orthogonal(f, depth, initializer._gain_in_use, input_std)
+        std = solver.propagate_orthogonal(f, depth, initializer.effective_gain, input_std)
     return [float(s) for s in std]
 
 
@@ -92,7 +92,7 @@ def _rates(initializer: Any, depth: int, input_std: float) -> list[float | None]
     rates = [0.5] * depth
     if depth and isinstance(initializer, initializers.OddSigmoidInit):
         f = initializer.activation.reference
-        signal = solver.propagate(f, depth, initializer._noise_in_use, input_std)
+        signal = solver.propagate(f, depth, initializer.effective_noise_scale, input_std)
         rates = [float(rate) for rate in signal.negative_rate]
     return [0.0, *rates]
 
@@ -100,5 +100,5 @@ def _rates(initializer: Any, depth: int, input_std: float) -> list[float | None]
 def _state_spread(initializer: Any) -> float | None:
     if isinstance(initializer, initializers.OddSigmoidInit):
         profile = initializer.activation.profile
-        return float(solver.recurrent_spread(profile, initializer._noise_in_use))
+        return float(solver.recurrent_spread(profile, initializer.effective_noise_scale))
     return float(initializer.operating_point.spread)

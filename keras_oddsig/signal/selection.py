@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import keras
 
-from keras_oddsig import activations, initializers
+from keras_oddsig import activations
+from keras_oddsig._scales import shared_activation
 from keras_oddsig.activations import OddSigmoid
 
 
@@ -30,10 +31,8 @@ def activation_of(layer: Any) -> OddSigmoid | None:
     function = getattr(layer, "activation", None)
     if function is None or isinstance(function, OddSigmoid):
         return function
-    for known, cls in activations._EQUIVALENTS:
-        if function is known:
-            return initializers._activation(cls.__name__)
-    return _checked(function)
+    known = activations.recognized(function)
+    return _checked(function) if known is None else shared_activation(known.__name__)
 
 
 def wrapped(layer: Any) -> Any:
@@ -76,10 +75,9 @@ def activation_name(layer: Any) -> str | None:
     function = layer if isinstance(layer, OddSigmoid) else getattr(layer, "activation", None)
     if function is None or function is keras.activations.linear:
         return None
-    for name, cls in activations._CLASSES.items():
-        if type(function) is cls:
-            return name
-    return str(getattr(function, "__name__", None) or type(function).__name__.lower())
+    known = activations.recognized(function)
+    name = activations.name_of(function if known is None else shared_activation(known.__name__))
+    return name or str(getattr(function, "__name__", None) or type(function).__name__.lower())
 
 
 def is_block(layer: Any) -> bool:

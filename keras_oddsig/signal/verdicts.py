@@ -230,7 +230,7 @@ def _shown(call: Call) -> str:
     """The activation as an argument of an initializer."""
     activation = call.activation
     plain = activation is not None and activation.amplitude == activation.rate == 1
-    known = plain and call.activation_name in activations._CLASSES
+    known = plain and call.activation_name in activations.CLASSES
     return f'"{call.activation_name}"' if known else "the activation"
 
 

@@ -401,7 +401,3 @@ def _one_line(message: str) -> str:
     """A message that may quote a file, without what would steer a terminal."""
     line = "".join(c if c.isprintable() else " " for c in message)
     return line if len(line) <= _CHARACTERS else line[:_CHARACTERS] + "…"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

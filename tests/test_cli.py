@@ -140,7 +140,7 @@ class TestSolve:
 
     def test_a_reader_may_leave(self):
         process = subprocess.Popen(
-            [sys.executable, "-m", "keras_oddsig.cli", "solve"],
+            [sys.executable, "-m", "keras_oddsig", "solve"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -594,10 +594,10 @@ def test_the_package_installs_the_command():
     assert project["project"]["scripts"] == {"keras-oddsig": "keras_oddsig.cli:main"}
 
 
-def test_the_command_runs_as_a_process(files):
+def test_the_package_runs_as_a_process(files):
     """Once through the interpreter: the status and the streams are those of a process."""
     done = subprocess.run(
-        [sys.executable, "-m", "keras_oddsig.cli", "inspect", "none.keras", "--data", "x.npy"],
+        [sys.executable, "-m", "keras_oddsig", "inspect", "none.keras", "--data", "x.npy"],
         cwd=files,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,

@@ -239,7 +239,7 @@ class ActivationSpread(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         # Keras dispatches the ends of batches to another thread, where it can, and waits for
         # the logs of each where it cannot; at the next beginning the model is the same.
-        self._measure_if_due(self._count.before_epoch + batch)
+        self._measure_if_due(self._count.batch_begun(batch))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._count.batch_ended(batch)
@@ -296,14 +296,12 @@ class _BatchCount:
     that. From there on batches are counted, for an optimizer counts what it applies, and that
     may be more than once a batch, or not at all: where gradients overflow, or a `train_step`
     has other optimizers.
-
-    Attributes:
-        before_epoch: The batches before the epoch under way.
     """
 
     def __init__(self) -> None:
-        self.before_epoch = 0
+        self._before_epoch = 0
         self._in_epoch = 0
+        self._last_begun = 0
         self._ahead = 0  # of the optimizer's count
         self._lock = threading.Lock()
 
@@ -311,9 +309,11 @@ class _BatchCount:
         """Begins a `fit`, or goes on after one that may have been interrupted."""
         applied = _applied(model)
         # One that has counted nothing is new, or never used.
-        self.before_epoch = applied + self._ahead if applied else self._now()
-        self._in_epoch, self._ahead = 0, self.before_epoch - applied
-        return self.before_epoch
+        return self._begin_epoch(applied + self._ahead if applied else self._now(), applied)
+
+    def batch_begun(self, batch: int) -> int:
+        self._last_begun = self._before_epoch + batch
+        return self._last_begun
 
     def batch_ended(self, batch: int) -> None:
         # On whichever thread, in whichever order.
@@ -321,12 +321,18 @@ class _BatchCount:
             self._in_epoch = max(self._in_epoch, batch + 1)
 
     def epoch_ended(self, model: Any) -> int:
-        self.before_epoch, self._in_epoch = self._now(), 0
-        self._ahead = self.before_epoch - _applied(model)
-        return self.before_epoch
+        applied = _applied(model)
+        counted, by_optimizer = self._now(), applied + self._ahead
+        # Of the last execution of several batches Keras does not say how many there were.
+        exact = self._last_begun < by_optimizer < counted
+        return self._begin_epoch(by_optimizer if exact else counted, applied)
+
+    def _begin_epoch(self, count: int, applied: int) -> int:
+        self._before_epoch, self._in_epoch, self._ahead = count, 0, count - applied
+        return count
 
     def _now(self) -> int:
-        return self.before_epoch + self._in_epoch
+        return self._before_epoch + self._in_epoch
 
 
 def _applied(model: Any) -> int:

@@ -94,9 +94,10 @@ class TestFrequency:
 
     @pytest.mark.skipif(BACKEND == "torch", reason="runs step by step there")
     def test_executions_of_several_steps_are_measured_at_their_end(self):
-        watch = ko.ActivationSpread(X, frequency=3)
-        fit(network(steps_per_execution=4), watch)
-        assert times(watch) == [(0, 0), (0, 4), (0, 8), (1, 12), (1, 16)]
+        watch, at_end = ko.ActivationSpread(X, frequency=3), ko.ActivationSpread(X)
+        fit(network(steps_per_execution=5), watch, at_end)  # 5 and 3
+        assert times(watch) == [(0, 0), (0, 5), (0, 8), (1, 13), (1, 16)]
+        assert times(at_end) == [(0, 8), (1, 16)]
 
 
 class Stop(keras.callbacks.Callback):

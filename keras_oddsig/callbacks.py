@@ -270,7 +270,7 @@ class ActivationSpread(keras.callbacks.Callback):
     def _measure(self, step: int) -> None:
         self._measured_at = step
         # On JAX, `fit` keeps the state to itself between steps; to ask for the model brings it.
-        assert self.model is not None
+        _ = self.model
         assert self._taken is not None
         measured = [self._measurement(x) for x in self._taken]
         whole = diagnostics.pooled(measured)

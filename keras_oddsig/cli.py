@@ -247,11 +247,10 @@ def _inspect(args: argparse.Namespace) -> int:
         warnings.simplefilter("ignore")
         loss = None if args.loss is None else _loss(args.loss, args.from_logits)
         model = _model(args.model)
-        x = _inputs(model, data, args)
         with _unusable(f"{args.model} cannot be run on {args.data}: ", Exception):
             from keras_oddsig.diagnostics import signal_report
 
-            report = signal_report(model, x, y, loss)
+            report = signal_report(model, _inputs(model, data, args), y, loss)
 
     if args.json:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
@@ -292,6 +291,7 @@ def _array(path: Path, samples: int) -> tuple[Any, int]:
 
 
 def _rows(rows: Any, samples: int) -> tuple[Any, int]:
+    """The first rows of an array that is of use, and how many there are."""
     if not isinstance(rows, np.ndarray):
         raise ValueError("it holds more than arrays")
     if rows.dtype.kind not in "biuf":

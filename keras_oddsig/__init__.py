@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from keras_oddsig import _registration
 
 if TYPE_CHECKING:
-    from keras_oddsig import (
-        activations,
-        callbacks,
-        diagnostics,
-        initializers,
-        plotting,
-        solver,
-    )
+    # `as`, for `__all__` does not hold them.
+    from keras_oddsig import activations as activations
+    from keras_oddsig import callbacks as callbacks
+    from keras_oddsig import diagnostics as diagnostics
+    from keras_oddsig import initializers as initializers
+    from keras_oddsig import plotting as plotting
+    from keras_oddsig import solver as solver
     from keras_oddsig.activations import (
         Algebraic,
         Arctan,
@@ -55,6 +54,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Without the modules: `from keras_oddsig import *` would put them in the place of Keras's own
+# `activations`, `callbacks` and `initializers`.
 __all__ = [
     "ActivationSpread",
     "Algebraic",
@@ -74,24 +75,18 @@ __all__ = [
     "Softsign",
     "SpreadProfile",
     "Tanh",
-    "activations",
-    "callbacks",
-    "diagnostics",
     "fixed_point",
     "get",
-    "initializers",
     "negative_rate",
     "noise_scale",
     "orthogonal_gain",
     "orthogonal_spread",
     "plot_spread",
-    "plotting",
     "profile_of",
     "propagate",
     "recurrent_noise_scale",
     "recurrent_spread",
     "signal_report",
-    "solver",
     "spread",
     "stationary_spread",
     "surrogate_noise_scale",
@@ -103,7 +98,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return _registration.listed(__all__)
 
 
 _registration.install()

@@ -36,6 +36,11 @@ def load(name: str, public: Sequence[str]) -> Any:
     raise AttributeError(f"module 'keras_oddsig' has no attribute {name!r}")
 
 
+def listed(public: Sequence[str]) -> list[str]:
+    """The package's attributes, its modules among them, for a module-level `__dir__`."""
+    return sorted([*public, *_MODULES])
+
+
 def register() -> None:
     """Registers the package's classes with Keras, which importing them does.
 

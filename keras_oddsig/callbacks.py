@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
 import threading
@@ -14,13 +15,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_oddsig import _arguments
-from keras_oddsig import signal as diagnostics
-from keras_oddsig.signal import Measured
+from keras_oddsig import _arguments, plotting
+from keras_oddsig.signal import data as fit_data
+from keras_oddsig.signal.measurement import Measured, measurement, pooled
+from keras_oddsig.signal.selection import check_selection
+from keras_oddsig.signal.statistics import BINS
 
 __all__ = ["ActivationSpread"]
 
-_COLUMNS: Final = ("epoch", "step", "layer", "statistic", "value")
+_SUMMARY: Final = ("spread_min", "spread_max", "saturated_max")
 
 
 @dataclass
@@ -48,19 +51,26 @@ class SpreadHistory:
             raise ImportError(
                 "`to_pandas` needs pandas: pip install pandas. `rows` needs nothing."
             ) from error
-        return pd.DataFrame(self.rows, columns=list(_COLUMNS))
+        return pd.DataFrame(self.rows, columns=list(plotting.COLUMNS))
+
+    def plot(self, ax: Any = None) -> Any:
+        """`keras_oddsig.plot_spread` of this history."""
+        return plotting.plot_spread(self, ax)
 
 
 class ActivationSpread(keras.callbacks.Callback):
     """Records the signal in each layer of a model while it trains.
 
     Runs the model on the same data each time, with `training=False`, and computes the
-    statistics of `keras_oddsig.diagnostics` on the device: a few numbers a layer come back.
+    statistics of `keras_oddsig.signal` on the device: a few numbers a layer come back.
     It works with any model, subclassed ones too, and changes nothing in it.
 
     The logs of each epoch gain `spread_min` and `spread_max`, the least and the greatest
     spread of the watched layers, and `saturated_max`. Callbacks that come later in the list
     see them, as does the history that `fit` returns.
+
+    A copy, or a pickle, has the same arguments and an empty history, as those need that try
+    many models: KerasTuner with `Objective("spread_min", "max")`, scikit-learn through SciKeras.
 
     Example:
 
@@ -90,22 +100,27 @@ class ActivationSpread(keras.callbacks.Callback):
             before the first step and after every `n`-th (with `steps_per_execution`, at the
             end of the execution that it falls into).
         csv_path: A file that gets the rows of `history` as they come. If it exists they are
-            appended, as in a training that is resumed.
+            appended, as in a training that is resumed. Copies append to the same file.
         log_dir: A directory for TensorBoard: scalars `statistic/layer`, and a histogram of
             each layer on the first batch. Needs the extra `tensorboard`, and TensorFlow on
             no other backend.
         batches: How many batches of `data` to use.
+        model: The model to run on `data` and to look into. By default the one that is
+            trained; a GAN or an autoencoder that has no `call`, only a `train_step`, needs
+            one of the models inside it, as in `model=vae.encoder`.
 
     Attributes:
-        history: A `SpreadHistory` with `rows` and `to_pandas()`. `step` counts the training
-            steps (from the optimizer's count at the beginning of `fit`), `epoch` is the
-            one under way, or just ended, from 0, and -1 before training.
+        history: A `SpreadHistory` with `rows`, `to_pandas()` and `plot()`. `step` counts the
+            batches that the model was trained on, those of an earlier `fit` or of a training
+            that is resumed, which its optimizer knows of, among them. `epoch` is the one
+            under way, or just ended, from 0, and -1 before training.
 
     Raises:
         ImportError: If `log_dir` is given and tensorboardX is not installed.
         TypeError: If an argument has the wrong type.
         ValueError: If `frequency` or `batches` is outside its range, `csv_path` holds
-            another table, or (when training begins) `layers` selects none.
+            another table, or (when training begins) `layers` selects none, or the model
+            cannot be called.
     """
 
     # Nothing that happens at the end of a batch needs the batch's logs or the model, so Keras
@@ -120,10 +135,12 @@ class ActivationSpread(keras.callbacks.Callback):
         csv_path: str | Path | None = None,
         log_dir: str | Path | None = None,
         batches: int = 1,
+        *,
+        model: keras.Model | None = None,
     ) -> None:
         super().__init__()
-        diagnostics.check_data("data", data)
-        diagnostics.check_selection(layers)
+        fit_data.check_data("data", data)
+        check_selection(layers)
         if frequency not in ("epoch", "train_begin"):
             if isinstance(frequency, str):
                 raise ValueError(
@@ -132,68 +149,115 @@ class ActivationSpread(keras.callbacks.Callback):
                 )
             _arguments.integer("frequency", frequency, at_least=1)
         _arguments.integer("batches", batches, at_least=1)
+        if model is not None and not isinstance(model, keras.Model):
+            raise TypeError(f"`model` must be a `keras.Model`. Received: model={model!r}")
         self.data = data
         self.layers = layers
         self.frequency = frequency
         self.csv_path = _path("csv_path", csv_path)
         self.log_dir = _path("log_dir", log_dir)
         self.batches = int(batches)
-        self.history = SpreadHistory()
+        self._watched = model  # `model` is Keras's name for the one that is trained
         if self.csv_path is not None:
             _prepare(self.csv_path)
         if self.log_dir is not None:
             _summary_writer()
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        """Sets all that training changes."""
+        self.history = SpreadHistory()
         self._taken: list[Any] | None = None
+        self._measurement: Any = None
         self._writer: Any = None
-        self._summary = dict.fromkeys(("spread_min", "spread_max", "saturated_max"), math.nan)
+        self._summary = dict.fromkeys(_SUMMARY, math.nan)
+        self._count = _BatchCount()
+        self._begun = False
         self._epoch = -1
-        self._steps = 0  # before the epoch under way
-        self._batch = 0  # within it
         self._measured_at = -1
-        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is bound to a training, and a copy gets anew.
+        bound = ("_model", "params", "history", "_taken", "_measurement", "_writer", "_count")
+        return {name: value for name, value in vars(self).items() if name not in bound}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__init__()
+        self.__dict__.update(state)
+        self._start_afresh()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ActivationSpread:
+        # What is only read is shared: a layer's copy is in no model, a stream has no copy.
+        for shared in (self.data, self.layers, self._watched):
+            memo.setdefault(id(shared), shared)
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        copied._taken = self._taken
+        return copied
+
+    def plot(self, ax: Any = None) -> Any:
+        """`keras_oddsig.plot_spread` of the history."""
+        return plotting.plot_spread(self.history, ax)
+
+    def set_model(self, model: Any) -> None:
+        if model is not self._model:
+            self._count = _BatchCount()
+            self._summary = dict.fromkeys(_SUMMARY, math.nan)
+        super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
         if self._taken is None:
-            batches = diagnostics.batches(self.data, self.batches)
-            self._taken = [diagnostics.to_device(x) for x, _ in batches]
-        if not self.model.built:
+            batches = fit_data.batches(self.data, self.batches)
+            self._taken = [fit_data.to_device(x) for x, _ in batches]
+        model = self.model if self._watched is None else self._watched
+        _check_call(model, self._watched)
+        if not model.built:
             # TensorFlow's `fit` would build it in its first step.
-            self.model(self._taken[0], training=False)
-        self._measure_model = diagnostics.measurement(
-            self.model, self.layers, histograms=self.log_dir is not None
-        )
+            model(self._taken[0], training=False)
+        self._measurement = measurement(model, self.layers, histograms=self.log_dir is not None)
+        # What cannot be measured shows here, and not after an epoch of training.
+        self._measurement(self._taken[0])
+        if self.csv_path is not None:
+            _prepare(self.csv_path)
         if self.log_dir is not None:
+            self._close()  # of a training that was interrupted
             self._writer = _summary_writer()(str(self.log_dir))
-        optimizer = getattr(self.model, "optimizer", None)
-        self._steps, self._batch = 0 if optimizer is None else int(optimizer.iterations), 0
-        # A training that is resumed has been looked at where it left off.
-        self._measured_at = self._steps or -1
         self._epoch = -1
-        if self.frequency == "train_begin":
-            self._measure(self._steps)
+        self._begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if not self._begun:
+            # Not when training begins: `BackupAndRestore` may come later in the list.
+            self._begun = True
+            step = self._count.begin(self.model)
+            # A training that is resumed has been looked at where it left off.
+            self._measured_at = step or -1
+            if self.frequency == "train_begin":
+                self._measure(step)
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         # Keras dispatches the ends of batches to another thread, where it can, and waits for
         # the logs of each where it cannot; at the next beginning the model is the same.
-        self._measure_if_due(self._steps + batch)
+        self._measure_if_due(self._count.batch_begun(batch))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        with self._lock:
-            self._batch = max(self._batch, batch + 1)
+        self._count.batch_ended(batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._steps, self._batch = self._steps + self._batch, 0
+        step = self._count.epoch_ended(self.model)
         if self.frequency == "epoch":
-            self._measure(self._steps)
+            self._measure(step)
         else:
-            self._measure_if_due(self._steps)
+            self._measure_if_due(step)
         if logs is not None:
             logs.update(self._summary)
 
     def on_train_end(self, logs: Any = None) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -206,19 +270,17 @@ class ActivationSpread(keras.callbacks.Callback):
 
     def _measure(self, step: int) -> None:
         self._measured_at = step
-        # On JAX, `fit` keeps the state to itself between steps.
-        sync = getattr(self.model, "jax_state_sync", None)
-        if sync is not None:
-            sync()
+        # On JAX, `fit` keeps the state to itself between steps; to ask for the model brings it.
+        _ = self.model
         assert self._taken is not None
-        measured = [self._measure_model(x) for x in self._taken]
-        whole = diagnostics.pooled(measured)
+        measured = [self._measurement(x) for x in self._taken]
+        whole = pooled(measured)
         epoch = -1 if self.frequency == "train_begin" else self._epoch
         rows = list(_rows(epoch, step, whole))
         self.history.rows.extend(rows)
         if self.csv_path is not None:
             with self.csv_path.open("a", newline="") as file:
-                csv.DictWriter(file, _COLUMNS, lineterminator="\n").writerows(rows)
+                csv.DictWriter(file, plotting.COLUMNS, lineterminator="\n").writerows(rows)
         if self._writer is not None:
             _write_summaries(self._writer, step, rows, measured[0])
         self._summary = {
@@ -228,11 +290,93 @@ class ActivationSpread(keras.callbacks.Callback):
         }
 
 
+class _BatchCount:
+    """Counts the batches on which a model was trained, from one `fit` to the next.
+
+    How far it had come before, only its optimizer knows, which is saved with it: `begin` asks
+    that. From there on batches are counted, for an optimizer counts what it applies, and that
+    may be more than once a batch, or not at all: where gradients overflow, or a `train_step`
+    has other optimizers.
+    """
+
+    def __init__(self) -> None:
+        self._before_epoch = 0
+        self._in_epoch = 0
+        self._last_begun = 0
+        self._ahead = 0  # of the optimizer's count
+        self._lock = threading.Lock()
+
+    def begin(self, model: Any) -> int:
+        """Begins a `fit`, or goes on after one that may have been interrupted."""
+        applied = _applied(model)
+        # One that has counted nothing is new, or never used.
+        return self._begin_epoch(applied + self._ahead if applied else self._now(), applied)
+
+    def batch_begun(self, batch: int) -> int:
+        self._last_begun = self._before_epoch + batch
+        return self._last_begun
+
+    def batch_ended(self, batch: int) -> None:
+        # On whichever thread, in whichever order.
+        with self._lock:
+            self._in_epoch = max(self._in_epoch, batch + 1)
+
+    def epoch_ended(self, model: Any) -> int:
+        applied = _applied(model)
+        counted, by_optimizer = self._now(), applied + self._ahead
+        # Of the last execution of several batches Keras does not say how many there were.
+        exact = self._last_begun < by_optimizer < counted
+        return self._begin_epoch(by_optimizer if exact else counted, applied)
+
+    def _begin_epoch(self, count: int, applied: int) -> int:
+        self._before_epoch, self._in_epoch, self._ahead = count, 0, count - applied
+        return count
+
+    def _now(self) -> int:
+        return self._before_epoch + self._in_epoch
+
+
+def _applied(model: Any) -> int:
+    """How many times a model's optimizer has been given gradients.
+
+    Where that of `compile` never was, as in a GAN with optimizers of its own, the least of
+    theirs counts: a critic may be trained several times a batch.
+    """
+    own = _iterations(getattr(model, "optimizer", None))
+    others = (_iterations(value) for value in vars(model).values())
+    return own or min((count for count in others if count), default=0)
+
+
+def _iterations(optimizer: Any) -> int:
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        return 0
+    # Not `optimizer.iterations`, which under gradient accumulation counts updates, and not
+    # `int`, which knows no variable of a `tf.distribute` strategy. An optimizer around others
+    # has their variables, too, and may leave its own at 0.
+    counts = (variable for variable in optimizer.variables if variable.name == "iteration")
+    return max((int(keras.ops.convert_to_numpy(count)) for count in counts), default=0)
+
+
+def _can_be_called(model: Any) -> bool:
+    cls = type(model)
+    return cls.call is not keras.Model.call or cls.__call__ is not keras.Model.__call__
+
+
+def _check_call(model: Any, received: Any) -> None:
+    if _can_be_called(model):
+        return
+    inside = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+    raise ValueError(
+        f"`model` must be a model with a `call`, and {type(model).__name__} has none: give one of "
+        f"those inside it ({', '.join(inside) or 'there is none'}). Received: model={received!r}"
+    )
+
+
 def _rows(epoch: int, step: int, measured: Measured) -> Iterator[dict[str, Any]]:
     for row, call in enumerate(measured.calls):
         for statistic, values in measured.table.items():
             entries = (epoch, step, call.name, statistic, float(values[row]))
-            yield dict(zip(_COLUMNS, entries, strict=True))
+            yield dict(zip(plotting.COLUMNS, entries, strict=True))
 
 
 def _greatest(values: NDArray[Any]) -> float:
@@ -250,7 +394,8 @@ def _path(name: str, path: Any) -> Path | None:
 
 def _prepare(path: Path) -> None:
     """Writes the header of a new file, and makes ready an old one for more rows."""
-    header = ",".join(_COLUMNS) + "\n"
+    columns = plotting.COLUMNS
+    header = ",".join(columns) + "\n"
     if not path.exists() or path.stat().st_size == 0:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(header)
@@ -259,7 +404,7 @@ def _prepare(path: Path) -> None:
         found = file.readline().decode(errors="replace")
         if found.strip() != header.strip():
             raise ValueError(
-                f"`csv_path` must be a new file, or one of the columns {', '.join(_COLUMNS)}. "
+                f"`csv_path` must be a new file, or one of the columns {', '.join(columns)}. "
                 f"Received: csv_path={str(path)!r}, which begins with {found.strip()[:80]!r}"
             )
         # A run that was killed may have left half a row.
@@ -290,7 +435,7 @@ def _write_summaries(
         low, high, mean, rms = (measured.table[k][i] for k in ("min", "max", "mean", "rms"))
         if math.isfinite(low) and math.isfinite(high):
             number = float(measured.values[i])
-            limits = np.linspace(low, high, diagnostics.BINS + 1)[1:]
+            limits = np.linspace(low, high, BINS + 1)[1:]
             writer.add_histogram_raw(
                 call.name,
                 min=low,

@@ -121,7 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_inspect)
     report.add_argument("model", type=Path, help="a .keras file")
-    report.add_argument("--data", type=Path, required=True, help="inputs, a .npy file")
+    report.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="inputs, a .npy file; of several, a .npz file that names them as the model does",
+    )
     report.add_argument("--y", type=Path, help="targets, a .npy file; with --loss")
     report.add_argument("--loss", help="a Keras loss, for the gradients; with --y")
     report.add_argument(
@@ -227,12 +232,12 @@ def _inspect(args: argparse.Namespace) -> int:
         raise _UnusableError("--from-logits must be given with --loss")
     if args.samples < 1:
         raise _UnusableError(f"--samples must be at least 1. Received: {args.samples}")
-    x = _array(args.data, args.samples)
-    y = None if args.y is None else _array(args.y, args.samples)
-    if y is not None and _length(args.y) != _length(args.data):
+    data, length = _data(args.data, args.samples)
+    y, targets = (None, length) if args.y is None else _array(args.y, args.samples)
+    if targets != length:
         raise _UnusableError(
-            f"{args.y} must hold a target for each of the {_length(args.data)} inputs of "
-            f"{args.data}. Received: {_length(args.y)}"
+            f"{args.y} must hold a target for each of the {length} inputs of {args.data}. "
+            f"Received: {targets}"
         )
     if args.plot is not None:
         _check_picture(args.plot)
@@ -242,11 +247,10 @@ def _inspect(args: argparse.Namespace) -> int:
         warnings.simplefilter("ignore")
         loss = None if args.loss is None else _loss(args.loss, args.from_logits)
         model = _model(args.model)
-        _check_inputs(model, x, args)
         with _unusable(f"{args.model} cannot be run on {args.data}: ", Exception):
-            from keras_oddsig.diagnostics import signal_report
+            from keras_oddsig.signal import signal_report
 
-            report = signal_report(model, x, y, loss)
+            report = signal_report(model, _inputs(model, data, args), y, loss)
 
     if args.json:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
@@ -262,25 +266,42 @@ def _inspect(args: argparse.Namespace) -> int:
     return _UNHEALTHY
 
 
-def _array(path: Path, samples: int) -> Any:
-    """The first rows of a file of numbers; nothing pickled, and no more than is needed."""
+def _data(path: Path, samples: int) -> tuple[Any, int]:
+    """The first rows of an array, or of several by name, and how many there are."""
+    if path.suffix != ".npz":
+        return _array(path, samples)
+    with _unusable(f"{path} cannot be read as a .npz file: ", Exception):
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it does not begin as one" if path.is_file() else "it is not a file")
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: _rows(file[name], samples) for name in file.files}
+        lengths = {length for _, length in found.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"it holds arrays of {sorted(lengths)} samples")
+        return {name: array for name, (array, _) in found.items()}, lengths.pop()
+
+
+def _array(path: Path, samples: int) -> tuple[Any, int]:
+    """The first rows of a file of numbers, no more than is needed, and how many there are."""
     with _unusable(f"{path} cannot be read as a .npy file: ", Exception):
         with open(path, "rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise ValueError("it does not begin as one")
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        if rows.dtype.kind not in "biuf":
-            raise ValueError(f"it holds {rows.dtype}, not real numbers")
-        if rows.ndim == 0 or rows.size == 0:
-            raise ValueError(f"it holds no samples, but the shape {rows.shape}")
-        array = np.array(rows[:samples])
-        if not np.isfinite(array).all():
-            raise ValueError("it holds numbers that are not finite")
-    return array
+        return _rows(np.load(path, mmap_mode="r", allow_pickle=False), samples)
 
 
-def _length(path: Path) -> int:
-    return len(np.load(path, mmap_mode="r", allow_pickle=False))
+def _rows(rows: Any, samples: int) -> tuple[Any, int]:
+    """The first rows of an array that is of use, and how many there are."""
+    if not isinstance(rows, np.ndarray):
+        raise ValueError("it holds more than arrays")
+    if rows.dtype.kind not in "biuf":
+        raise ValueError(f"it holds {rows.dtype}, not real numbers")
+    if rows.ndim == 0 or rows.size == 0:
+        raise ValueError(f"it holds no samples, but the shape {rows.shape}")
+    array = np.array(rows[:samples])
+    if not np.isfinite(array).all():
+        raise ValueError("it holds numbers that are not finite")
+    return array, len(rows)
 
 
 def _model(path: Path) -> Any:
@@ -326,24 +347,44 @@ def _loss(name: str, from_logits: bool) -> Any:
         return partial(loss, from_logits=True) if made is loss else made(from_logits=True)
 
 
-def _check_inputs(model: Any, x: Any, args: argparse.Namespace) -> None:
-    """Says what the model takes, where the backend would say what failed in it."""
-    shapes = getattr(model, "input_shape", None)
-    if isinstance(shapes, list | dict):
-        if len(shapes) != 1:
-            raise _UnusableError(f"{args.model} takes {len(shapes)} inputs, and --data holds one")
-        shapes = next(iter(shapes.values() if isinstance(shapes, dict) else shapes))
-    if isinstance(shapes, tuple) and (
-        len(shapes) != x.ndim
-        or any(a not in (None, b) for a, b in zip(shapes[1:], x.shape[1:], strict=True))
-    ):
-        wanted, held = (
-            " x ".join("any" if size is None else str(size) for size in shape[1:]) or "one number"
-            for shape in (shapes, x.shape)
-        )
+def _inputs(model: Any, data: Any, args: argparse.Namespace) -> Any:
+    """The data as the model takes them; says what it takes, where the backend would fail."""
+    tensors = {tensor.name: tensor for tensor in getattr(model, "inputs", None) or ()}
+    if isinstance(data, dict) and len(data) == 1 and len(tensors) < 2:
+        data = next(iter(data.values()))  # of one input nobody need know the name
+    if not isinstance(data, dict):
+        if len(tensors) > 1:
+            raise _UnusableError(
+                f"{args.model} takes {len(tensors)} inputs, and {args.data} holds one: give a "
+                f".npz file of {', '.join(tensors)}"
+            )
+        for tensor in tensors.values():
+            _check_shape(tensor, data, args)
+        return data
+    if not tensors:
+        return data  # a class of its own, which may well take a dictionary
+    if data.keys() != tensors.keys():
         raise _UnusableError(
-            f"{args.model} takes samples of {wanted}, and {args.data} holds {held}"
+            f"{args.model} takes {', '.join(tensors)}, and {args.data} holds {', '.join(data)}"
         )
+    for name, tensor in tensors.items():
+        _check_shape(tensor, data[name], args, f" as {name}")
+    return _keras().tree.pack_sequence_as(model.input, [data[name] for name in tensors])
+
+
+def _check_shape(tensor: Any, array: Any, args: argparse.Namespace, which: str = "") -> None:
+    shapes = tuple(tensor.shape), array.shape
+    if len(shapes[0]) == array.ndim and all(
+        a in (None, b) for a, b in zip(shapes[0][1:], array.shape[1:], strict=True)
+    ):
+        return
+    wanted, held = (
+        " x ".join("any" if size is None else str(size) for size in shape[1:]) or "one number"
+        for shape in shapes
+    )
+    raise _UnusableError(
+        f"{args.model} takes samples of {wanted}{which}, and {args.data} holds {held}"
+    )
 
 
 def _check_picture(path: Path) -> None:
@@ -401,7 +442,3 @@ def _one_line(message: str) -> str:
     """A message that may quote a file, without what would steer a terminal."""
     line = "".join(c if c.isprintable() else " " for c in message)
     return line if len(line) <= _CHARACTERS else line[:_CHARACTERS] + "…"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

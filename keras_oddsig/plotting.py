@@ -1,7 +1,8 @@
 """Pictures of the signal. What is drawn was measured elsewhere; nothing here computes.
 
-Neither Keras nor matplotlib is imported before it is used: the CSV file of a training run
-can be drawn on a machine that has no backend.
+A picture takes data: rows, or a table of layers. What measures, in other modules, calls down
+to here, and is known here by what it holds. Nothing needs Keras, and matplotlib is imported
+when something is drawn: the CSV file of a training run can be drawn without a backend.
 """
 
 from __future__ import annotations
@@ -11,16 +12,13 @@ import importlib
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from keras_oddsig.callbacks import ActivationSpread
-    from keras_oddsig.diagnostics import SignalReport
 
 __all__ = ["plot_spread"]
 
@@ -32,7 +30,8 @@ _ORANGE: Final = "#D55E00"
 _BLACK: Final = "#000000"
 _GREY: Final = "#D9D9D9"
 
-_COLUMNS: Final = ("epoch", "step", "layer", "statistic", "value")
+# Of the rows of a training run, in memory and in a CSV file.
+COLUMNS: Final = ("epoch", "step", "layer", "statistic", "value")
 # A sample's spread, or what a file without it has of the batch's.
 _SPREADS: Final = ("spread_median", "std")
 _DECADES: Final = 12  # shown below the largest spread; smaller ones are marked at the edge
@@ -40,8 +39,47 @@ _LABELS: Final = 12  # at most, on an axis
 _CHARACTERS: Final = 22  # of a layer's name
 
 
+class Layer(Protocol):
+    """The signal in one layer."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def statistics(self) -> Mapping[str, float]: ...
+    @property
+    def predicted_spread(self) -> float | None: ...
+
+
+@runtime_checkable
+class Report(Protocol):
+    """The signal layer by layer, such as a `SignalReport`."""
+
+    @property
+    def layers(self) -> Sequence[Layer]: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def start(self) -> str | None: ...
+
+
+@runtime_checkable
+class History(Protocol):
+    """The signal over a training run, such as a `SpreadHistory`: mappings of `COLUMNS`."""
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+@runtime_checkable
+class Recorder(Protocol):
+    """What has recorded one, such as an `ActivationSpread`."""
+
+    @property
+    def history(self) -> History: ...
+
+
 def plot_spread(
-    source: SignalReport | ActivationSpread | str | os.PathLike[str] | Any, ax: Axes | None = None
+    source: Report | Recorder | History | str | os.PathLike[str], ax: Axes | None = None
 ) -> Axes:
     """Draws the spread of the signal by layer, or by layer and training time.
 
@@ -87,19 +125,17 @@ def plot_spread(
     if isinstance(source, str | os.PathLike):
         table = _Table(_rows_of_file(source))
         return _draw_map(table, _axes(ax, (8.0, 4.5)))
-    from keras_oddsig.diagnostics import SignalReport
-
-    if isinstance(source, SignalReport):
+    if isinstance(source, Report):
         if not source.layers:
             raise ValueError("`source` must have a layer. Received: a report of no layers")
         return _draw_band(source, _axes(ax, (8.0, 4.5)))
-    rows = getattr(getattr(source, "history", source), "rows", None)
-    if not isinstance(rows, Sequence):
+    history = source.history if isinstance(source, Recorder) else source
+    if not isinstance(history, History) or not isinstance(history.rows, Sequence):
         raise TypeError(
             "`source` must be a `SignalReport`, an `ActivationSpread`, its `history`, or the "
             f"path of its CSV file. Received: source={source!r}"
         )
-    return _draw_map(_Table(rows), _axes(ax, (8.0, 4.5)))
+    return _draw_map(_Table(history.rows), _axes(ax, (8.0, 4.5)))
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -121,7 +157,7 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 # ----------------------------------------------------------------------------------
 
 
-def _draw_band(report: SignalReport, ax: Axes) -> Axes:
+def _draw_band(report: Report, ax: Axes) -> Axes:
     """Smallest, quartiles, median and largest spread of the samples, and the prediction."""
     x = np.arange(1.0, len(report.layers) + 1)
     low, first, median, third, high = (
@@ -262,9 +298,9 @@ def _rows_of_file(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
-        if not set(_COLUMNS) <= set(columns):
+        if not set(COLUMNS) <= set(columns):
             raise ValueError(
-                f"`source` must be a CSV file of the columns {', '.join(_COLUMNS)}. "
+                f"`source` must be a CSV file of the columns {', '.join(COLUMNS)}. "
                 f"Received: source={os.fspath(path)!r} of {', '.join(columns) or 'no columns'}"
             )
         rows = []

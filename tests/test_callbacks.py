@@ -1,8 +1,10 @@
 """`ActivationSpread` during training, on the backend that KERAS_BACKEND names."""
 
+import copy
 import csv
 import importlib.util
 import math
+import pickle
 import struct
 import sys
 from pathlib import Path
@@ -26,9 +28,9 @@ def data(samples=64, units=4, seed=0):
 X, Y = data(), data(64, 1, seed=1)
 
 
-def network(rate=0.1, **kwargs):
+def network(rate=0.1, name=None, **kwargs):
     layers = [Dense(5, "tanh", name="a"), Dense(5, ko.Erf(), name="b"), Dense(1)]
-    model = keras.Sequential([keras.Input((4,)), *layers])
+    model = keras.Sequential([keras.Input((4,)), *layers], name=name)
     model.compile(keras.optimizers.SGD(rate), "mse", **kwargs)
     return model
 
@@ -92,15 +94,149 @@ class TestFrequency:
 
     @pytest.mark.skipif(BACKEND == "torch", reason="runs step by step there")
     def test_executions_of_several_steps_are_measured_at_their_end(self):
-        watch = ko.ActivationSpread(X, frequency=3)
-        fit(network(steps_per_execution=4), watch)
-        assert times(watch) == [(0, 0), (0, 4), (0, 8), (1, 12), (1, 16)]
+        watch, at_end = ko.ActivationSpread(X, frequency=3), ko.ActivationSpread(X)
+        fit(network(steps_per_execution=5), watch, at_end)  # 5 and 3
+        assert times(watch) == [(0, 0), (0, 5), (0, 8), (1, 13), (1, 16)]
+        assert times(at_end) == [(0, 8), (1, 16)]
 
+
+class Stop(keras.callbacks.Callback):
+    """Interrupts a training, as a user does."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batch = batch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self.batch:
+            raise KeyboardInterrupt
+
+
+class Gan(keras.Model):
+    """Two models and two optimizers, and no `call`."""
+
+    def __init__(self, generator=None):
+        super().__init__()
+        self.generator = generator or network(name="generator")
+        self.critic = network(name="critic")
+        self.generator_optimizer = keras.optimizers.SGD(0.1)
+        self.critic_optimizer = keras.optimizers.SGD(0.1)
+
+    def train_by_hand(self, *callbacks, epochs=2, batches=4, critic_updates=1):
+        """A loop of one's own, in which the gradients are ones."""
+        callbacks = keras.callbacks.CallbackList(list(callbacks), model=self)
+        callbacks.on_train_begin()
+        for epoch in range(epochs):
+            callbacks.on_epoch_begin(epoch)
+            for batch in range(batches):
+                callbacks.on_train_batch_begin(batch)
+                for _ in range(critic_updates):
+                    descend(self.critic_optimizer, self.critic)
+                descend(self.generator_optimizer, self.generator)
+                callbacks.on_train_batch_end(batch)
+            callbacks.on_epoch_end(epoch, {})
+        callbacks.on_train_end()
+
+
+def descend(optimizer, model):
+    gradients = [ops.ones(weight.shape) for weight in model.trainable_variables]
+    optimizer.apply(gradients, model.trainable_variables)
+
+
+class TestSteps:
     def test_a_second_fit_counts_on(self):
         model, watch = network(), ko.ActivationSpread(X, frequency=8)
         fit(model, watch, epochs=1)
         fit(model, watch, epochs=2, initial_epoch=1)
         assert times(watch) == [(0, 0), (0, 8), (1, 16)]
+
+    @pytest.mark.parametrize(
+        ("frequency", "watch_first", "resumed"),
+        [
+            ("epoch", True, [(2, 24), (3, 32)]),
+            ("epoch", False, [(2, 24), (3, 32)]),
+            ("train_begin", True, [(-1, 16)]),
+            (4, True, [(2, 20), (2, 24), (3, 28), (3, 32)]),
+        ],
+    )
+    def test_a_training_that_is_resumed_counts_on(self, frequency, watch_first, resumed, tmp_path):
+        def train(epochs):
+            watch = ko.ActivationSpread(X, frequency=frequency, csv_path=tmp_path / "spread.csv")
+            backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+            model = network()
+            fit(model, *((watch, backup) if watch_first else (backup, watch)), epochs=epochs)
+            return model, watch
+
+        _, first = train(epochs=2)
+        model, second = train(epochs=4)
+        assert times(second) == resumed
+        with (tmp_path / "spread.csv").open() as file:
+            steps = [int(row["step"]) for row in csv.DictReader(file)]
+        assert steps == sorted(steps)
+        assert len(steps) == len(first.history) + len(second.history)
+        if frequency == "train_begin":
+            # What it saw is the model that was restored.
+            assert values(second) != values(first)
+        else:
+            h = ops.convert_to_numpy(model.layers[0](X))
+            assert values(second)[-1] == pytest.approx(h.std(), rel=1e-4)
+
+    def test_accumulated_gradients_are_batches_each(self):
+        model, watch, fresh = network(), ko.ActivationSpread(X), ko.ActivationSpread(X)
+        model.compile(keras.optimizers.Adam(gradient_accumulation_steps=4), "mse")
+        model.train_on_batch(X[:8], Y[:8])
+        fit(model, watch, epochs=1)
+        fit(model, watch, fresh, epochs=2, initial_epoch=1)
+        assert times(watch) == [(0, 9), (1, 17)]
+        assert times(fresh) == [(1, 17)]
+
+    def test_a_fit_that_was_interrupted_is_taken_up_where_it_ended(self):
+        model, watch = network(), ko.ActivationSpread(X, frequency=4)
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, watch, Stop(batch=5))
+        fit(model, watch, epochs=1)
+        assert times(watch) == [(0, 0), (0, 4), (0, 8), (0, 12)]
+
+    def test_a_model_that_is_compiled_again_was_trained_before(self):
+        model, watch = network(), ko.ActivationSpread(X)
+        fit(model, watch, epochs=1)
+        model.compile("adam", "mse")
+        for _ in range(2):
+            fit(model, watch, epochs=1)
+        assert times(watch) == [(0, 8), (0, 16), (0, 24)]
+
+    def test_another_model_counts_from_its_own_beginning(self):
+        watch = ko.ActivationSpread(X, frequency=8)
+        for model in (network(), network()):
+            fit(model, watch, epochs=1)
+        steps = [row["step"] for row in watch.history.rows if row["statistic"] == "std"]
+        assert steps == 2 * [0, 0, 8, 8]
+
+    @pytest.mark.parametrize("compiled", [True, False])
+    def test_of_several_optimizers_the_one_of_each_batch_counts(self, compiled):
+        gan = Gan()
+        watch = ko.ActivationSpread(X, frequency=4, model=gan.generator)
+        if compiled:
+            gan.compile()  # with an optimizer that is never used
+        gan.train_by_hand(watch, critic_updates=3)
+        assert times(watch) == [(0, 0), (0, 4), (1, 8)]
+        again = ko.ActivationSpread(X, model=gan.generator)
+        gan.train_by_hand(watch, again, critic_updates=3)
+        assert times(watch)[3:] == [(0, 12), (1, 16)]
+        assert times(again) == [(0, 12), (1, 16)]
+
+    def test_updates_that_were_skipped_are_batches(self):
+        watch, y = ko.ActivationSpread(X), Y.copy()
+        y[:16] = math.inf
+        model = network()
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+        model.compile(scaled, "mse")
+        for _ in range(2):
+            model.fit(X, y, batch_size=8, shuffle=False, verbose=0, callbacks=[watch])
+        assert times(watch) == [(0, 8), (0, 16)]
+        fresh = ko.ActivationSpread(X)
+        model.fit(X, Y, batch_size=8, verbose=0, callbacks=[fresh])
+        assert times(fresh) == [(0, 12 + 8)]
 
 
 class TestTraining:
@@ -229,6 +365,132 @@ class TestData:
         assert len(times(watch)) == 4
 
 
+class TestModel:
+    def test_a_model_inside_the_trained_one_is_watched(self):
+        gan = Gan()
+        watch = ko.ActivationSpread(X, model=gan.generator, layers="b")
+        logs = keras.callbacks.History()
+        gan.train_by_hand(watch, logs)
+        assert {row["layer"] for row in watch.history.rows} == {"b"}
+        report = ko.signal_report(gan.generator, X, layers="b")
+        spread = report.layers[0].statistics["std"]
+        assert values(watch, "b")[-1] == pytest.approx(spread)
+        assert logs.history["spread_max"][-1] == pytest.approx(spread)
+
+    def test_its_weights_are_those_of_the_step(self):
+        inner, outer = network(), Dense(1)
+        model = keras.Sequential([keras.Input((4,)), inner, outer])
+        model.compile("sgd", "mse")
+        inside, whole = (ko.ActivationSpread(X, frequency=3, model=m) for m in (inner, None))
+        fit(model, inside, whole)
+        assert len(set(values(inside))) == 6
+        assert values(inside) == pytest.approx(values(whole))
+
+    def test_a_model_that_is_not_built_is_built_on_the_data(self):
+        gan = Gan(keras.Sequential([Dense(5, "tanh", name="a"), Dense(1)]))
+        watch = ko.ActivationSpread(X, model=gan.generator)
+        gan.train_by_hand(watch)
+        assert len(values(watch)) == 2
+
+    @pytest.mark.parametrize("layers", [None, "a"])
+    def test_one_without_a_call_is_told_which_there_are(self, layers):
+        message = r"`model` must.*Gan has none.*generator.*critic.*Received: model=None$"
+        with pytest.raises(ValueError, match=message):
+            Gan().train_by_hand(ko.ActivationSpread(X, layers=layers))
+        with pytest.raises(ValueError, match=r"Gan has none.*Received: model=<Gan"):
+            Gan().train_by_hand(ko.ActivationSpread(X, model=Gan()))
+
+    def test_what_cannot_be_measured_shows_before_the_first_batch(self):
+        class Unused(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b = Dense(4, "tanh", name="a"), Dense(4, "tanh", name="b")
+                self.b.build((None, 4))
+
+            def call(self, x):
+                return self.a(x)
+
+        batches = []
+        count = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: batches.append(1)
+        )
+        model = Unused()
+        model.compile("sgd", "mse")
+        with pytest.raises(ValueError, match="None of them was called"):
+            fit(model, count, ko.ActivationSpread(X, layers="b"))
+        assert not batches
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))], ids=["copy", "pickle"]
+)
+class TestCopies:
+    @pytest.mark.parametrize("given", ["array", "tensor", "dict"])
+    def test_of_a_used_callback_are_as_new(self, copied, given, tmp_path):
+        data = {"array": X, "tensor": ops.convert_to_tensor(X), "dict": {"x": X}}[given]
+        inputs = keras.Input((4,), name="x")
+        outputs = Dense(1)(Dense(5, "tanh", name="a")(inputs))
+        model = keras.Model({"x": inputs} if given == "dict" else inputs, outputs)
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        path = tmp_path / "spread.csv"
+        used = ko.ActivationSpread(data, ["a"], csv_path=path, log_dir=tmp_path / "logs")
+        before = copied(used)
+        for i, each in enumerate((used, before, copied(used))):
+            assert len(each.history) == 0
+            model.fit(data, Y, batch_size=8, verbose=0, callbacks=[each])
+            assert times(each) == [(0, 8 * (i + 1))]
+            h = ops.convert_to_numpy(model.get_layer("a")(X))
+            assert values(each) == pytest.approx([h.std()], rel=1e-4)
+        assert len(path.read_text().splitlines()) == 1 + 3 * len(used.history)
+
+    def test_of_one_in_use_leave_it_in_use(self, copied):
+        watch, copies = ko.ActivationSpread(X, frequency=4), []
+        copying = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: copies.append(copied(watch))
+        )
+        fit(network(), watch, copying, epochs=1)
+        assert len(copies) == 8
+        assert len(times(watch)) == 3
+        assert all(len(each.history) == 0 for each in copies)
+
+    def test_write_a_file_of_their_own_when_theirs_is_gone(self, copied, tmp_path):
+        path = tmp_path / "folder" / "spread.csv"
+        each = copied(ko.ActivationSpread(X, csv_path=path))
+        path.unlink()
+        path.parent.rmdir()
+        fit(network(), each)
+        with path.open() as file:
+            assert len(list(csv.DictReader(file))) == len(each.history)
+
+    def test_of_a_history_have_its_rows(self, copied):
+        watch = ko.ActivationSpread(X)
+        fit(network(), watch)
+        assert copied(watch.history) == watch.history
+
+    def test_of_a_subclass_keep_what_it_adds(self, copied):
+        each = copied(Named("name"))
+        fit(network(), each)
+        assert each.name == "name"
+        assert len(times(each)) == 2
+
+
+class Named(ko.ActivationSpread):
+    def __init__(self, name):
+        super().__init__(X)
+        self.name = name
+
+
+def test_a_deep_copy_shares_what_is_only_read():
+    model = network()
+    layer = model.layers[0]
+    used = ko.ActivationSpread((X[:8] for _ in range(2)), layers=[layer], model=model)
+    fit(model, used)
+    each = copy.deepcopy(used)
+    fit(model, each)
+    assert times(each) == [(0, 24), (1, 32)]
+    assert {row["layer"] for row in each.history.rows} == {"a"}
+
+
 class TestFiles:
     def test_the_rows_are_streamed_and_appended_when_resumed(self, tmp_path):
         path = tmp_path / "new" / "spread.csv"
@@ -315,6 +577,7 @@ class TestErrors:
             ({"frequency": 2.5}, TypeError, "Received: frequency=2.5"),
             ({"batches": 0}, ValueError, "Received: batches=0"),
             ({"csv_path": 3}, TypeError, "Received: csv_path=3"),
+            ({"model": Dense(3)}, TypeError, "Received: model=<Dense"),
         ],
     )
     def test_come_at_construction(self, arguments, error, message):

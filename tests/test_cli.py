@@ -140,7 +140,7 @@ class TestSolve:
 
     def test_a_reader_may_leave(self):
         process = subprocess.Popen(
-            [sys.executable, "-m", "keras_oddsig.cli", "solve"],
+            [sys.executable, "-m", "keras_oddsig", "solve"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -292,11 +292,38 @@ class TestInspect:
             assert f"takes samples of {WIDTH}" in line
             assert words in line
 
-    def test_a_model_of_two_inputs_is_refused(self, refused, files, tmp_path):
-        a, b = keras.Input((WIDTH,)), keras.Input((WIDTH,))
-        keras.Model([a, b], keras.layers.Dense(2, ko.Tanh())(a + b)).save(tmp_path / "two.keras")
-        line = refused("inspect", tmp_path / "two.keras", "--data", files / "x.npy")
-        assert "takes 2 inputs" in line
+    @pytest.mark.parametrize("structure", ["list", "dict"])
+    def test_several_inputs_come_by_name(self, structure, run, refused, files, tmp_path):
+        b, a = keras.Input((WIDTH,), name="b"), keras.Input((3,), name="a")
+        h = keras.layers.Dense(WIDTH, ko.Tanh(), name="h")(b)
+        outputs = keras.layers.Concatenate()([h, a])
+        inputs = [b, a] if structure == "list" else {"b": b, "a": a}
+        path, data = tmp_path / "two.keras", tmp_path / "two.npz"
+        keras.Model(inputs, outputs).save(path)
+        x = np.load(files / "x.npy")
+        np.savez(data, a=x[:, :3], b=x)
+        _, output, _ = run("inspect", path, "--data", data, "--json")
+        h = keras.ops.convert_to_numpy(keras.saving.load_model(path).get_layer("h")(x))
+        (layer,) = json.loads(output)["layers"]
+        assert layer["statistics"]["std"] == pytest.approx(float(h.std()), rel=1e-4)
+
+        assert "takes 2 inputs" in refused("inspect", path, "--data", files / "x.npy")
+        for arrays, words in (
+            ({"a": x[:, :3], "c": x}, "holds a, c"),
+            ({"a": x, "b": x}, "takes samples of 3 as a"),
+            ({"a": x[:9, :3], "b": x}, "arrays of [9, 64] samples"),
+            ({"a": x[:, :3] * np.nan, "b": x}, "not finite"),
+        ):
+            np.savez(data, **arrays)
+            assert words in refused("inspect", path, "--data", data)
+
+    def test_a_single_input_needs_no_name(self, run, refused, files, tmp_path):
+        x = np.load(files / "x.npy")
+        np.savez(tmp_path / "x.npz", x)
+        assert run("inspect", files / "healthy.keras", "--data", tmp_path / "x.npz")[0] == 0
+        np.savez(tmp_path / "x.npz", x=x, z=x)
+        line = refused("inspect", files / "healthy.keras", "--data", tmp_path / "x.npz")
+        assert "holds x, z" in line
 
     def test_without_matplotlib_the_message_names_the_extra(self, refused, files, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
@@ -357,6 +384,8 @@ class TestUnreadableData:
         inspected(tmp_path / "x.npy")
         (tmp_path / "y.npy").write_bytes(pickle.dumps(Boom(marker)))
         inspected(tmp_path / "y.npy")
+        np.savez(tmp_path / "x.npz", array)
+        inspected(tmp_path / "x.npz")
         assert not marker.exists()
         np.load(tmp_path / "x.npy", allow_pickle=True)
         assert marker.exists()  # what the file would have done
@@ -382,10 +411,19 @@ class TestUnreadableData:
 
     def test_what_is_no_file_is_named(self, inspected, files, tmp_path):
         np.savez(tmp_path / "x.npz", x=np.zeros((2, WIDTH)))
+        (tmp_path / "archive.npy").write_bytes((tmp_path / "x.npz").read_bytes())
+        (tmp_path / "array.npz").write_bytes((files / "x.npy").read_bytes())
+        np.savez(tmp_path / "empty.npz")
+        with zipfile.ZipFile(tmp_path / "text.npz", "w") as file:
+            file.writestr("x.txt", "1.0, 2.0")
         for path, words in (
             (tmp_path / "none.npy", "No such file"),
+            (tmp_path / "none.npz", "not a file"),
             (tmp_path, "directory"),
-            (tmp_path / "x.npz", "does not begin as one"),
+            (tmp_path / "archive.npy", "does not begin as one"),
+            (tmp_path / "array.npz", "does not begin as one"),
+            (tmp_path / "empty.npz", "arrays of [] samples"),
+            (tmp_path / "text.npz", "more than arrays"),
         ):
             assert words in inspected(path)
 
@@ -594,10 +632,10 @@ def test_the_package_installs_the_command():
     assert project["project"]["scripts"] == {"keras-oddsig": "keras_oddsig.cli:main"}
 
 
-def test_the_command_runs_as_a_process(files):
+def test_the_package_runs_as_a_process(files):
     """Once through the interpreter: the status and the streams are those of a process."""
     done = subprocess.run(
-        [sys.executable, "-m", "keras_oddsig.cli", "inspect", "none.keras", "--data", "x.npy"],
+        [sys.executable, "-m", "keras_oddsig", "inspect", "none.keras", "--data", "x.npy"],
         cwd=files,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,

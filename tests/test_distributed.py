@@ -1,4 +1,5 @@
-"""The scripts of examples/distributed, each of which checks what it shows."""
+"""The scripts of examples/distributed, each of which checks what it shows; and the diagnostics
+under a `tf.distribute` strategy, whose variables are not numbers."""
 
 import os
 import subprocess
@@ -6,6 +7,10 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
+import pytest
+
+import keras_oddsig as ko
 
 BACKEND = keras.backend.backend()
 SCRIPTS = {
@@ -30,3 +35,35 @@ def test_kernels_agree_on_all_devices_and_training_runs():
     assert done.returncode == 0, done.stderr
     for words in SHOWN[BACKEND]:
         assert words in done.stdout
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="`tf.distribute` is TensorFlow's")
+@pytest.mark.parametrize(
+    ("frequency", "steps"),
+    [("epoch", [4, 8, 12]), ("train_begin", [0, 8]), (3, [0, 3, 6, 9, 12])],
+)
+@pytest.mark.parametrize("inside", [True, False], ids=["inside", "outside"])
+def test_the_signal_is_watched_under_a_strategy(frequency, steps, inside, tmp_path):
+    import tensorflow as tf
+
+    x = np.random.default_rng(0).standard_normal((32, 4)).astype("float32")
+    paths = {"csv_path": tmp_path / "spread.csv", "log_dir": tmp_path / "logs"}
+    # Of one device: a second one must be made before TensorFlow begins.
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "tanh", name="a")])
+        model.compile("adam", "mse")
+        if inside:
+            watch = ko.ActivationSpread(x, frequency=frequency, **paths)
+    if not inside:
+        watch = ko.ActivationSpread(x, frequency=frequency, **paths)
+    for epochs in (2, 1):
+        model.fit(x, x, batch_size=8, epochs=epochs, verbose=0, callbacks=[watch])
+    rows = [row for row in watch.history.rows if row["statistic"] == "std"]
+    assert [row["step"] for row in rows] == steps
+    assert len(paths["csv_path"].read_text().splitlines()) == 1 + len(watch.history)
+    with strategy.scope():
+        report = ko.signal_report(model, x, x)
+    assert report.layers[0].name == "a"
+    if steps[-1] == 12:
+        assert rows[-1]["value"] == pytest.approx(report.layers[0].statistics["std"])

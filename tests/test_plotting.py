@@ -164,6 +164,13 @@ class TestBand:
             assert top > 9.99 * bottom
             assert sum(bottom <= tick <= top for tick in ax.get_yticks()) >= 2
 
+    def test_a_report_is_what_has_layers_and_a_verdict(self):
+        layer = SimpleNamespace(name="a", statistics={"spread_median": 0.4}, predicted_spread=0.5)
+        report = SimpleNamespace(layers=[layer], verdict="healthy", start=None)
+        lines = {line.get_label(): line for line in ko.plot_spread(report, axes()).lines}
+        assert lines["median"].get_ydata().tolist() == [0.4]
+        assert lines["predicted"].get_ydata().tolist() == [0.5]
+
     def test_report_plots_itself(self):
         ax = axes()
         assert a_report([0.4, 0.3]).plot(ax) is ax

@@ -50,24 +50,6 @@ Reference for the participation ratio: Gao et al., [A theory of multineuronal di
 dynamics and measurement](https://doi.org/10.1101/214262), 2017.
 """
 
-from keras_oddsig.signal.data import batches, check_data, to_device
-from keras_oddsig.signal.measurement import Measured, Measurement, measurement, pooled
-from keras_oddsig.signal.report import LayerSignal, SignalReport, report_of, signal_report
-from keras_oddsig.signal.selection import check_selection
-from keras_oddsig.signal.statistics import BINS
+from keras_oddsig.signal.report import LayerSignal, SignalReport, signal_report
 
-__all__ = [
-    "BINS",
-    "LayerSignal",
-    "Measured",
-    "Measurement",
-    "SignalReport",
-    "batches",
-    "check_data",
-    "check_selection",
-    "measurement",
-    "pooled",
-    "report_of",
-    "signal_report",
-    "to_device",
-]
+__all__ = ["LayerSignal", "SignalReport", "signal_report"]

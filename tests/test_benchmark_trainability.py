@@ -3,6 +3,9 @@
 import dataclasses
 import itertools
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,11 +14,13 @@ from keras import ops
 
 from oddsig_benchmarks import burgers
 from oddsig_benchmarks.data import MissingDataError
+from oddsig_benchmarks.results import read
 from oddsig_benchmarks.trainability import command, estimate, grids, methods, networks, tasks
 from oddsig_benchmarks.trainability.recipe import batches
 from oddsig_benchmarks.trainability.training import train
 
 JAX = keras.backend.backend() == "jax"
+ROOT = Path(__file__).parent.parent
 
 
 def cell(task="digits", activation="tanh", depth=4, width="8", **options):
@@ -207,6 +212,24 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
     assert numbers(path.read_text()) == numbers(whole)
     command.main([*SMALL, "--results", str(path)])
     assert len(trained) == 1
+
+
+@pytest.mark.skipif(not JAX, reason="one backend's start-up will do")
+def test_command_finds_its_rooms_from_any_folder(tmp_path):
+    script = ROOT / "examples" / "benchmarks" / "trainability.py"
+    done = subprocess.run(
+        [sys.executable, script, "--smoke", "--depths", "7"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert "no cell of --smoke passes these filters" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.skipif(not JAX, reason="the committed results are JAX's")
+def test_committed_results_count_as_done():
+    rows, _ = read([ROOT / "docs" / "benchmarks" / "trainability-jax.jsonl.gz"])
+    keys = {key for group in command.arguments(["--standard"]).groups for key in group.keys}
+    assert keys == {row["key"] for row in rows}
 
 
 @pytest.mark.skipif(not JAX, reason="one backend's start-up will do")

@@ -4,6 +4,8 @@ import gzip
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -321,6 +323,19 @@ def test_fresh_seeds_are_a_section_of_their_own(tmp_path):
     assert "better than the best of these without normalization in 0 of 1 cells" in section
     assert "and worse in 1." in section
     assert "| hartley 0.700 | lsuv 0.800 | **-0.100" in section
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once is enough")
+def test_command_imports_no_backend_and_runs_from_any_folder(tmp_path):
+    folder = Path(__file__).parent.parent / "examples" / "benchmarks"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", folder / "trainability_report.py", "none.jsonl"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert "no such file. Received: none.jsonl" in done.stderr
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "oddsig_benchmarks.trainability.report.scores" in imported
+    assert not imported & {"keras", "jax", "keras_oddsig"}
 
 
 def test_bad_files_end_with_one_line(tmp_path, capsys):

@@ -6,7 +6,7 @@ Every figure is a ratio: two things timed in turn in one process, by the medians
 runs after a warm-up. The script prints tables and writes them, with the machine and the
 versions, to a JSON file. Kernels are compared with `keras.initializers.RandomNormal` on the
 same shape, activations with `keras.activations.tanh`, a model with one that is initialized by
-`GlorotUniform`.
+`GlorotUniform`. Time and memory alone: what a network learns is for `trainability.py`.
 """
 
 from __future__ import annotations

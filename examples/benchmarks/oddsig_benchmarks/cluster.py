@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import keras
+from .environment import BACKEND
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -39,7 +39,7 @@ def on_ray(
         address=address,
         runtime_env={
             "working_dir": str(folder),
-            "env_vars": {"KERAS_BACKEND": keras.backend.backend(), **threads, **variables},
+            "env_vars": {"KERAS_BACKEND": BACKEND, **threads, **variables},
         },
     )
     remote = ray.remote(num_cpus=1)(_call)

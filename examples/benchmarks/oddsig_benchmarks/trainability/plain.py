@@ -1,4 +1,7 @@
-"""Training as a user would do it: one Keras model at a time, on any backend."""
+"""Training as a user would do it: one Keras model at a time, on any backend.
+
+The measure for `stacked`, which must give the same; nothing here is particular to a backend.
+"""
 
 from __future__ import annotations
 

@@ -108,8 +108,8 @@ class _Training:
     def forward(self, parameters: Any, state: Any, x: Any, training: bool) -> tuple[Any, Any]:
         """The network's output, and its state after it."""
         after = []
-        for part, *weights in zip(self.parts, parameters, state, strict=True):
-            x, kept = part(x, *weights, training)
+        for part, trained, kept in zip(self.parts, parameters, state, strict=True):
+            x, kept = part(x, trained, kept, training)
             after.append(kept)
         return x, after
 
@@ -137,8 +137,8 @@ class _Training:
             for variable, each in zip(self.optimizer.variables, memory, strict=True)
         ]
         moved, memory = self.optimizer.stateless_apply(memory, _flat(gradient), _flat(parameters))
-        _, nested = jax.tree.flatten(parameters)
-        return (jax.tree.unflatten(nested, moved), state, memory), value
+        parameters = jax.tree.unflatten(jax.tree.structure(parameters), moved)
+        return (parameters, state, memory), value
 
     def run(
         self, parameters: Any, state: Any, rate: Any, order: Any, factors: Any, data: Any
@@ -217,7 +217,7 @@ class Compiled:
         self.seconds = time.perf_counter() - start
 
     def run(self, weights: list[Weights], rates: list[float], orders: list[np.ndarray]) -> Any:
-        """Weights, learning rate and batches of each run, to what `_Training.run` says of it."""
+        """`_Training.run` of each run, from its initial weights, learning rate and batches."""
         stem, blocks, tail = self._training.parts
         parameters, state = self._training.split(
             [
@@ -243,11 +243,11 @@ def compiled(program: Program) -> Compiled:
 def train_stacked(group: Group) -> tuple[list[Outcome], float]:
     """All runs of a group at once; and the seconds they took, compilation apart."""
     cell, method = group.cell, METHODS[group.method]
-    program = compiled(group.program)
-    weights = {seed: draw(program.net, method, cell, program.task, seed) for seed in group.seeds}
-    orders = {seed: batches(cell, program.task, seed) for seed in group.seeds}
+    ready = compiled(group.program)
+    weights = {seed: draw(ready.net, method, cell, ready.task, seed) for seed in group.seeds}
+    orders = {seed: batches(cell, ready.task, seed) for seed in group.seeds}
     start = time.perf_counter()
-    losses, curves, tests = program.run(
+    losses, curves, tests = ready.run(
         [weights[seed] for _, seed in group.runs],
         [rate for rate, _ in group.runs],
         [orders[seed] for _, seed in group.runs],

@@ -2,8 +2,6 @@
 
 import importlib
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -47,7 +45,5 @@ def draw(to_numpy):
 
 @pytest.fixture(scope="session")
 def load_example():
-    """A function that imports a script of examples/ by its name."""
-    # On the path, so that a process which the script starts finds it, too.
-    sys.path.append(str(Path(__file__).parent.parent / "examples"))
+    """A function that imports a script of examples/ or its benchmarks/ by its name."""
     return importlib.import_module

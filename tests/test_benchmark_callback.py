@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def benchmark(load_example):
-    return load_example("benchmark_callback")
+    return load_example("callback")
 
 
 def test_figures_are_printed_and_written(benchmark, tmp_path, capsys):

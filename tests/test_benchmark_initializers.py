@@ -11,7 +11,7 @@ TWO = ["keras tanh", "Tanh"]
 
 @pytest.fixture(scope="module")
 def benchmark(load_example):
-    module = load_example("benchmark_initializers")
+    module = load_example("initializers")
     module.SHAPES = [(8, 6), (3, 3, 4, 4)]
     return module
 

@@ -1,26 +1,21 @@
 """What the initializers and the activations cost, beside Keras's own.
 
-    KERAS_BACKEND=jax python examples/benchmark_initializers.py
+    KERAS_BACKEND=jax python examples/benchmarks/initializers.py
 
 Every figure is a ratio: two things timed in turn in one process, by the medians of several
 runs after a warm-up. The script prints tables and writes them, with the machine and the
 versions, to a JSON file. Kernels are compared with `keras.initializers.RandomNormal` on the
 same shape, activations with `keras.activations.tanh`, a model with one that is initialized by
-`GlorotUniform`.
+`GlorotUniform`. Time and memory alone: what a network learns is for `trainability.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import functools
 import gc
-import importlib.metadata
-import json
 import math
 import multiprocessing
-import os
-import platform
 import statistics
 import time
 import warnings
@@ -35,8 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 import keras_oddsig as ko
+from oddsig_benchmarks.arguments import require_at_least
+from oddsig_benchmarks.environment import BACKEND, device, of_device
+from oddsig_benchmarks.reporting import write_figures
 
-BACKEND = keras.backend.backend()
 LAYERS = 100  # of the model that is built
 LARGEST = (4096, 4096)
 SHAPES = [(784, 512), (1024, 1024), (3, 3, 512, 512), LARGEST]
@@ -60,27 +57,6 @@ ACTIVATIONS: dict[str, Callable[[], Callable[[Any], Any]]] = {
     "keras erf": lambda: ops.erf,
     "keras arctan": lambda: ops.arctan,
 }
-
-
-def device() -> str:
-    """The device that the backend computes on, in its own words."""
-    match BACKEND:
-        case "jax":
-            import jax
-
-            kind = jax.devices()[0].device_kind
-        case "torch":
-            import torch
-
-            kind = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-        case _:
-            import tensorflow as tf
-
-            gpus = tf.config.list_physical_devices("GPU")
-            kind = (
-                tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "cpu"
-            )
-    return f"{kind}, {os.cpu_count()} CPU cores, {platform.machine()}" if "cpu" in kind else kind
 
 
 def wait(result: Any) -> None:
@@ -303,13 +279,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--runs", type=int, default=11, help="of which the median is taken")
     parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
     args = parser.parse_args(argv)
-    if args.runs < 1:
-        parser.error(f"--runs must be at least 1. Received: {args.runs}")
+    require_at_least(1, parser, args, "runs")
     # The same seed many times, on purpose.
     warnings.filterwarnings("ignore", message=".*second kernel")
 
     report = {
-        **environment(),
+        **of_device(),
         "runs": args.runs,
         "memory": benchmark_memory(),
         "kernels": benchmark_kernels(args.runs),
@@ -318,28 +293,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     }
     print_tables(Console(), report)
     if args.output is not None:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps(report, indent=2) + "\n")
+        write_figures(args.output, report)
     return report
-
-
-def environment() -> dict[str, Any]:
-    """What a figure depends on: backend, device, day and versions."""
-    packages = ["keras", "numpy", {"tensorflow": "tensorflow-cpu"}.get(BACKEND, BACKEND)]
-    return {
-        "backend": BACKEND,
-        "device": device(),
-        "date": datetime.date.today().isoformat(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-    }
-
-
-def version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return importlib.metadata.version(package.removesuffix("-cpu"))
 
 
 if __name__ == "__main__":

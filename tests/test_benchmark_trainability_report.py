@@ -4,16 +4,23 @@ import gzip
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-
-@pytest.fixture(scope="module")
-def report(load_example):
-    return load_example("make_benchmark_report")
-
+from oddsig_benchmarks.reporting import interval
+from oddsig_benchmarks.results import read
+from oddsig_benchmarks.trainability.report import claims, command
+from oddsig_benchmarks.trainability.report.page import (
+    cell_table,
+    comparison_table,
+    method_table,
+    page_of,
+)
+from oddsig_benchmarks.trainability.report.scores import cells_of
 
 MACHINE = {
     "environment": "ab",
@@ -65,23 +72,23 @@ def row(method, seed, test, rate=1e-3, **options):
     return {"key": json.dumps([made[k] for k in sorted(made) if k != "tags"]), **made}
 
 
-def cell(report, **tests):
+def cell(**tests):
     """The scores of one cell from the test scores of each method, by seed."""
     rows = [
         row(method.replace("_", " "), seed, test)
         for method, values in tests.items()
         for seed, test in zip(SEEDS, values, strict=True)
     ]
-    (found,) = report.cells_of(rows)
+    (found,) = cells_of(rows)
     return found
 
 
-def test_learning_rate_is_chosen_on_the_validation_set(report):
+def test_learning_rate_is_chosen_on_the_validation_set():
     rows = [row("lsuv", s, 0.9, 1e-3, validation=0.5) for s in SEEDS]
     rows += [row("lsuv", s, 0.8, 1e-2, validation=0.6) for s in SEEDS]
     rows += [row("lsuv", s, 0.77, 1e-1, validation=0.1) for s in SEEDS]
     rows += [row("lsuv", s, 0.1, 1.0, validation=0.1) for s in SEEDS]
-    score = report.cells_of(rows)[0].scores["lsuv"]
+    score = cells_of(rows)[0].scores["lsuv"]
     assert score.rate == 1e-2
     assert score.mean == pytest.approx(0.8)
     # .9 and .77 are within .05 of .8 or above it, .1 is not; and .1 is chance.
@@ -89,9 +96,9 @@ def test_learning_rate_is_chosen_on_the_validation_set(report):
     assert score.failed == 0.25
 
 
-def test_a_diverged_run_has_learned_nothing(report):
+def test_a_diverged_run_has_learned_nothing():
     rows = [row("lsuv", s, None if s == 0 else 0.9, loss=None if s == 0 else 1.0) for s in SEEDS]
-    score = report.cells_of(rows)[0].scores["lsuv"]
+    score = cells_of(rows)[0].scores["lsuv"]
     assert score.test[0] == 0.1
     assert score.failed == 0.2
     assert math.isinf(score.loss[0])
@@ -99,46 +106,46 @@ def test_a_diverged_run_has_learned_nothing(report):
     rows = [row("fixed .085", s, 0.3, 1e-2, loss=2.0) for s in SEEDS] + [
         row("fixed .085", s, None if s else 0.9, validation=None if s else 0.9) for s in SEEDS
     ]
-    assert report.cells_of(rows)[0].scores["fixed .085"].rate == 1e-2
+    assert cells_of(rows)[0].scores["fixed .085"].rate == 1e-2
 
 
-def test_steps_to_the_mark_of_the_best(report):
-    scores = cell(report, hartley=[0.9] * 5, lsuv=[0.82] * 5, glorot_normal=[0.8] * 5).scores
+def test_steps_to_the_mark_of_the_best():
+    scores = cell(hartley=[0.9] * 5, lsuv=[0.82] * 5, glorot_normal=[0.8] * 5).scores
     assert scores["hartley"].steps == 60
     assert scores["lsuv"].steps == 60  # .82 is above .9 * .9
     assert math.isinf(scores["glorot normal"].steps)
     curves = {"curve": [0.85, 0.86, 0.9]}
     rows = [row("hartley", s, 0.9, **(curves if s < 3 else {})) for s in SEEDS]
-    assert report.cells_of(rows)[0].scores["hartley"].steps == 20  # the median
+    assert cells_of(rows)[0].scores["hartley"].steps == 20  # the median
 
 
-def test_interval_is_that_of_the_mean(report):
+def test_interval_is_that_of_the_mean():
     values = np.random.default_rng(0).normal(0.5, 0.1, 400)
-    low, high = report.interval(values)
+    low, high = interval(values)
     assert (low, high) == pytest.approx(
         (values.mean() - 0.0098, values.mean() + 0.0098), abs=0.001
     )  # 1.96 * .1 / sqrt(400)
-    assert report.interval(values) == (low, high)
-    assert report.interval(np.array([0.3])) == (0.3, 0.3)
-    assert report.interval(np.array([0.3, 0.3])) == (0.3, 0.3)
+    assert interval(values) == (low, high)
+    assert interval(np.array([0.3])) == (0.3, 0.3)
+    assert interval(np.array([0.3, 0.3])) == (0.3, 0.3)
 
 
-def test_comparison_is_paired(report):
+def test_comparison_is_paired():
     # The seeds differ far more than the methods, whose order is the same for each.
     noise = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
-    found = cell(report, hartley=noise - 0.02, lsuv=noise)
+    found = cell(hartley=noise - 0.02, lsuv=noise)
     mean, low, high = found.advantage(found.scores["hartley"], found.scores["lsuv"])
     assert mean == pytest.approx(-0.02)
     assert low <= mean <= high < 0
-    assert [c.name for c, _, _ in report.lost([found])] == ["digits, erf, 100 x 32, adam"]
-    assert report.not_worse([found]).holds is False
-    better = cell(report, hartley=noise + 0.02, lsuv=noise)
-    assert report.lost([better]) == []
-    assert report.not_worse([better]).holds is True
-    assert "1 cells; significantly better in 1" in report.not_worse([better]).numbers
+    assert [c.name for c, _, _ in claims.lost([found])] == ["digits, erf, 100 x 32, adam"]
+    assert claims.not_worse([found]).holds is False
+    better = cell(hartley=noise + 0.02, lsuv=noise)
+    assert claims.lost([better]) == []
+    assert claims.not_worse([better]).holds is True
+    assert "1 cells; significantly better in 1" in claims.not_worse([better]).numbers
 
 
-def test_smaller_errors_are_better_where_errors_are_measured(report):
+def test_smaller_errors_are_better_where_errors_are_measured():
     options = {"metric": "l2_error", "chance": 1.0, "task": "burgers", "depth": 30, "width": "16"}
 
     def claim(ours, glorot, fixed):
@@ -149,8 +156,8 @@ def test_smaller_errors_are_better_where_errors_are_measured(report):
             )
             for s in SEEDS
         ]  # fmt: skip
-        cells = report.cells_of(rows)
-        return cells[0], report.burgers(cells)
+        cells = cells_of(rows)
+        return cells[0], claims.burgers(cells)
 
     found, held = claim(0.01, 0.2, 0.05)
     assert held.holds is True
@@ -160,81 +167,80 @@ def test_smaller_errors_are_better_where_errors_are_measured(report):
     assert claim(0.01, 0.2, 0.005)[1].holds is False
 
 
-def test_slopes_count_cells_that_train(report):
-    found = cell(report, hartley=[0.9] * 5, haar=[0.4] * 5, glorot_normal=[0.1] * 5)
+def test_slopes_count_cells_that_train():
+    found = cell(hartley=[0.9] * 5, haar=[0.4] * 5, glorot_normal=[0.1] * 5)
     assert found.trains(found.scores["hartley"])
     assert not found.trains(found.scores["haar"])  # .3 of .8 above chance
-    assert report.slopes([found]).holds is True
-    both = cell(report, hartley=[0.9] * 5, glorot_normal=[0.6] * 5)
-    assert report.slopes([both]).holds is False
-    assert report.slopes([found, both]).holds is True
-    assert "of the standard ones, glorot normal in 50%" in report.slopes([found, both]).numbers
+    assert claims.slopes([found]).holds is True
+    both = cell(hartley=[0.9] * 5, glorot_normal=[0.6] * 5)
+    assert claims.slopes([both]).holds is False
+    assert claims.slopes([found, both]).holds is True
+    assert "of the standard ones, glorot normal in 50%" in claims.slopes([found, both]).numbers
     # Who is in some of the cells only does not count as training in all.
-    other = cell(report, haar=[0.9] * 5, hartley=[0.3] * 5, glorot_normal=[0.1] * 5)
-    only = cell(report, hartley=[0.9] * 5, glorot_normal=[0.1] * 5)
-    assert report.slopes([other, only]).holds is False
+    other = cell(haar=[0.9] * 5, hartley=[0.3] * 5, glorot_normal=[0.1] * 5)
+    only = cell(hartley=[0.9] * 5, glorot_normal=[0.1] * 5)
+    assert claims.slopes([other, only]).holds is False
 
 
-def test_speed_and_normalization(report):
+def test_speed_and_normalization():
     early = {"curve": [0.9, 0.9, 0.9]}
     rows = [row("hartley", s, 0.9, **early) for s in SEEDS]
     rows += [row("glorot normal", s, 0.88) for s in SEEDS]
     rows += [row("glorot + layernorm", s, 0.905) for s in SEEDS]
-    cells = report.cells_of(rows)
-    assert report.half_the_steps(cells).holds is True  # 20 against 60
-    assert report.as_good_as_normalized(cells).holds is True
+    cells = cells_of(rows)
+    assert claims.half_the_steps(cells).holds is True  # 20 against 60
+    assert claims.as_good_as_normalized(cells).holds is True
     rows += [row("glorot + layernorm", s, 0.95, 1e-2) for s in SEEDS]
-    assert report.as_good_as_normalized(report.cells_of(rows)).holds is False
+    assert claims.as_good_as_normalized(cells_of(rows)).holds is False
     slow = [{**r, "curve": [0, 0.9, 0.9]} if r["method"] == "hartley" else r for r in rows]
-    assert report.half_the_steps(report.cells_of(slow)).holds is False  # 40 against 60
+    assert claims.half_the_steps(cells_of(slow)).holds is False  # 40 against 60
 
 
-def test_few_samples_beat_every_competitor_by_the_test_set(report):
+def test_few_samples_beat_every_competitor_by_the_test_set():
     options = {"samples": 100, "depth": 50}
     rows = [row("hartley", s, 0.6, **options) for s in SEEDS]
     rows += [row("lsuv", s, 0.7, validation=0.1, **options) for s in SEEDS]
     rows += [row("glorot normal", s, 0.2, **options) for s in SEEDS]
-    assert report.few_samples(report.cells_of(rows)).holds is False
-    fewer = report.cells_of([r for r in rows if r["method"] != "lsuv"])
-    assert report.few_samples(fewer).holds is True
+    assert claims.few_samples(cells_of(rows)).holds is False
+    fewer = cells_of([r for r in rows if r["method"] != "lsuv"])
+    assert claims.few_samples(fewer).holds is True
 
 
-def test_comparison_names_the_best_of_each_kind_and_marks_what_is_significant(report):
+def test_comparison_names_the_best_of_each_kind_and_marks_what_is_significant():
     noise = np.array([0.1, 0.3, 0.5, 0.6, 0.8])
     found = cell(
-        report,
         hartley=noise,
         haar=noise + 0.1,  # ours, and not the one we recommend
         lsuv=noise - 0.1,
         **{"fixed .085": noise - 0.2},
         **{"glorot + layernorm": noise + 0.1 * np.array([1, -1, 1, -1, 0])},
     )
-    assert report.comparison_table([found]).splitlines()[-1] == (
+    assert comparison_table([found]).splitlines()[-1] == (
         "| digits, erf, 100 x 32, adam | hartley 0.460 | lsuv 0.360 | **+0.100 [+0.100, +0.100]** "
         "| glorot + layernorm 0.460 | +0.000 [-0.080, +0.080] |"
     )
-    rows = {line.split(" | ")[0]: line for line in report.cell_table(found).splitlines()}
+    rows = {line.split(" | ")[0]: line for line in cell_table(found).splitlines()}
     assert "| +0.100 [+0.100, +0.100] |" in rows["| hartley"].replace("*", "")
     assert " | 0.360 [" in rows["| lsuv"]
     assert "| 100% | " in rows["| lsuv"]
     assert " |  | " in rows["| lsuv"]  # not compared with itself
 
 
-def test_methods_are_compared_on_the_cells_that_all_have(report):
+def test_methods_are_compared_on_the_cells_that_all_have():
     easy = [row(m, s, 0.9) for m in ("hartley", "lsuv") for s in SEEDS]
     hard = [row("hartley", s, 0.3, depth=300) for s in SEEDS]
-    table = report.method_table(report.cells_of(easy + hard))
+    table = method_table(cells_of(easy + hard))
     assert "| hartley | 1 | 100% | 0.900 |" in table
     assert "| lsuv | 1 | 100% | 0.900 |" in table
     # One that is for few cells only does not restrict the others to them.
     more = [row(m, s, 0.9, depth=50) for m in ("hartley", "lsuv") for s in SEEDS]
     few = [row("haar", s, 0.8) for s in SEEDS]
-    table = report.method_table(report.cells_of(easy + few + hard + more))
+    table = method_table(cells_of(easy + few + hard + more))
     assert "| hartley | 2 | 100% | 0.900 |" in table
     assert "haar" not in table
 
 
-def test_cells_come_in_order_whatever_the_files(report):
+def test_cells_come_in_order_whatever_the_files():
     rows = [
         row("lsuv", 0, 0.5, **options)
         for options in (
@@ -245,7 +251,7 @@ def test_cells_come_in_order_whatever_the_files(report):
             {"depth": 50},
         )
     ]
-    names = [c.name.removeprefix("digits, erf, ") for c in report.cells_of(rows)]
+    names = [c.name.removeprefix("digits, erf, ") for c in cells_of(rows)]
     assert names == [
         "50 x 32, adam",
         "300 x 32, adam",
@@ -255,19 +261,19 @@ def test_cells_come_in_order_whatever_the_files(report):
     ]
 
 
-def test_what_was_not_run_is_not_claimed(report):
-    found = cell(report, lsuv=[0.5] * 5)
-    assert [claim.holds for claim in report.claims_of([found])] == [None] * 6
+def test_what_was_not_run_is_not_claimed():
+    found = cell(lsuv=[0.5] * 5)
+    assert [claim.holds for claim in claims.claims_of([found])] == [None] * 6
 
 
-def test_page_says_what_the_rows_say(report, tmp_path, capsys):
+def test_page_says_what_the_rows_say(tmp_path, capsys):
     path, page = tmp_path / "runs.jsonl.gz", tmp_path / "docs" / "page.md"
     reading = tmp_path / "reading.md"
     reading.write_text("## What it means\n\nThis and that.\n")
     rows = [row(method, s, 0.5 + 0.01 * s) for method in TAGS for s in SEEDS]
     lines = [json.dumps(each) for each in (MACHINE, *rows, rows[0])]
     path.write_bytes(gzip.compress(("\n".join(lines) + "\n" + lines[1][:30]).encode()))
-    report.main([str(path), "--output", str(page), "--reading", str(reading)])
+    command.main([str(path), "--output", str(page), "--reading", str(reading)])
     text = page.read_text()
     assert "a processor, 2 cores" in text
     assert "\n\n## What it means\n\nThis and that.\n\n## Ours against" in text
@@ -282,29 +288,29 @@ def test_page_says_what_the_rows_say(report, tmp_path, capsys):
 
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once is enough")
-def test_the_committed_page_is_that_of_the_committed_results(report):
+def test_the_committed_page_is_that_of_the_committed_results():
     docs = Path(__file__).parent.parent / "docs"
     page = (docs / "benchmarks.md").read_text()
-    rows, environments = report.read([docs / "benchmarks" / "trainability-jax.jsonl.gz"])
-    cells = report.cells_of(rows)
+    rows, environments = read([docs / "benchmarks" / "trainability-jax.jsonl.gz"])
+    cells = cells_of(rows)
     pictures = [f"benchmarks_{name}.png" for name in ("cells", "training", "burgers")]
     assert all((docs / name).exists() for name in pictures)
     reading = (docs / "benchmarks" / "reading.md").read_text().strip()
-    fresh, also = report.read([docs / "benchmarks" / "fresh-seeds-jax.jsonl.gz"])
+    fresh, also = read([docs / "benchmarks" / "fresh-seeds-jax.jsonl.gz"])
     environments += [each for each in also if each not in environments]
     assert not {(r["method"], r["seed"]) for r in fresh} & {(r["method"], r["seed"]) for r in rows}
-    fresh = report.cells_of(fresh)
-    assert report.page(cells, environments, pictures, reading, fresh) == page
+    fresh = cells_of(fresh)
+    assert page_of(cells, environments, pictures, reading, fresh) == page
     # Each loss has its reason.
-    assert all(f"- *{c.name}*" in reading for c, _, _ in report.lost(cells))
+    assert all(f"- *{c.name}*" in reading for c, _, _ in claims.lost(cells))
 
 
-def test_fresh_seeds_are_a_section_of_their_own(report, tmp_path):
+def test_fresh_seeds_are_a_section_of_their_own(tmp_path):
     for name, seeds, ours in (("first", SEEDS, 0.9), ("fresh", range(5, 10), 0.7)):
         lines = [row("hartley", s, ours) for s in seeds] + [row("lsuv", s, 0.8) for s in seeds]
         lines.append({**MACHINE, "environment": name, "cpu": f"the {name} machine"})
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
-    report.main(
+    command.main(
         [str(tmp_path / "first.jsonl"), "--fresh", str(tmp_path / "fresh.jsonl"),
          "--output", str(tmp_path / "page.md")]
     )  # fmt: skip
@@ -319,11 +325,24 @@ def test_fresh_seeds_are_a_section_of_their_own(report, tmp_path):
     assert "| hartley 0.700 | lsuv 0.800 | **-0.100" in section
 
 
-def test_bad_files_end_with_one_line(report, tmp_path, capsys):
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once is enough")
+def test_command_imports_no_backend_and_runs_from_any_folder(tmp_path):
+    folder = Path(__file__).parent.parent / "examples" / "benchmarks"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", folder / "trainability_report.py", "none.jsonl"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert "no such file. Received: none.jsonl" in done.stderr
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "oddsig_benchmarks.trainability.report.scores" in imported
+    assert not imported & {"keras", "jax", "keras_oddsig"}
+
+
+def test_bad_files_end_with_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        report.main([str(tmp_path / "none.jsonl")])
+        command.main([str(tmp_path / "none.jsonl")])
     assert "no such file" in capsys.readouterr().err
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{]\n{}\n")
     with pytest.raises(SystemExit, match="line 1 is not JSON"):
-        report.main([str(broken)])
+        command.main([str(broken)])

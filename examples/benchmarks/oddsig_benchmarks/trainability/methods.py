@@ -1,8 +1,10 @@
-"""The competitors of `benchmark_trainability.py`: initializations as a user would configure them.
+"""The competitors: initializations as a user would configure them.
 
 Each is one entry of `METHODS`: the initializers of the first and of the hidden kernels, by
 what they may know (activation, depth), and the structure of the hidden layers. The output
 layer is Keras's default, and all biases are zero, where an entry does not say otherwise.
+`ACTIVATIONS` are what they are tried with. Nothing here builds a network or knows a task, but
+for the names of those that a method does not apply to.
 """
 
 from __future__ import annotations
@@ -283,3 +285,9 @@ ACTIVATIONS: dict[str, Callable[[], ko.OddSigmoid]] = {
     "2tanh(x/2)": lambda: ko.Tanh(amplitude=2, rate=0.5),
     "tanh(2x)": lambda: ko.Tanh(rate=2),
 }
+
+
+@functools.lru_cache
+def activation_named(name: str) -> ko.OddSigmoid:
+    """One instance of each, so that what is solved for it is solved once."""
+    return ACTIVATIONS[name]()

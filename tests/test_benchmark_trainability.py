@@ -3,33 +3,29 @@
 import dataclasses
 import itertools
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from oddsig_benchmarks import burgers
+from oddsig_benchmarks.data import MissingDataError
+from oddsig_benchmarks.results import read
+from oddsig_benchmarks.trainability import command, estimate, grids, methods, networks, tasks
+from oddsig_benchmarks.trainability.recipe import batches
+from oddsig_benchmarks.trainability.training import train
+
 JAX = keras.backend.backend() == "jax"
+ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def benchmark(load_example):
-    return load_example("benchmark_trainability")
-
-
-@pytest.fixture(scope="module")
-def methods(load_example):
-    return load_example("trainability_methods")
-
-
-@pytest.fixture(scope="module")
-def tasks(load_example):
-    return load_example("trainability_tasks")
-
-
-def cell(benchmark, task="digits", activation="tanh", depth=4, width="8", **options):
+def cell(task="digits", activation="tanh", depth=4, width="8", **options):
     options = {"steps": 20, "batch": 16, **options}
-    return benchmark.Cell(task, activation, depth, width, **options)
+    return grids.Cell(task, activation, depth, width, **options)
 
 
 @pytest.mark.skipif(not JAX, reason="the fast path is JAX's")
@@ -43,14 +39,14 @@ def cell(benchmark, task="digits", activation="tanh", depth=4, width="8", **opti
         ("diagonal .3, rotated first", {"task": "cnn", "depth": 3, "width": "4"}),
     ],
 )
-def test_fast_path_equals_keras_training(benchmark, tasks, method, setting):
+def test_fast_path_equals_keras_training(method, setting):
     if setting.get("task") == "cnn":
         try:
             tasks.load("cnn", 3)
-        except tasks.MissingDataError as error:
+        except MissingDataError as error:
             pytest.skip(str(error))
-    group = benchmark.Group(cell(benchmark, **setting), method, (1e-3, 3e-3), (1,))
-    fast, plain = benchmark.train(group, plain=False), benchmark.train(group, plain=True)
+    group = grids.Group(cell(**setting), method, (1e-3, 3e-3), (1,))
+    fast, plain = train(group, plain=False), train(group, plain=True)
     assert len({row["loss"] for row in fast}) == 2  # a rate of its own each
     for a, b in zip(fast, plain, strict=True):
         assert a["key"] == b["key"]
@@ -60,10 +56,10 @@ def test_fast_path_equals_keras_training(benchmark, tasks, method, setting):
 
 
 @pytest.mark.parametrize("task", ["digits", "burgers", "rnn"])
-def test_training_learns_and_repeats(benchmark, task):
+def test_training_learns_and_repeats(task):
     setting = {"steps": 40} | ({"depth": 9, "width": "16"} if task == "rnn" else {})
-    group = benchmark.Group(cell(benchmark, task, **setting), "hartley", (1e-2,), (3,))
-    (row,), (again,) = benchmark.train(group, plain=True), benchmark.train(group, plain=True)
+    group = grids.Group(cell(task, **setting), "hartley", (1e-2,), (3,))
+    (row,), (again,) = train(group, plain=True), train(group, plain=True)
     same = ("key", "test", "validation", "loss", "curve")
     assert [row[name] for name in same] == [again[name] for name in same]
     if task == "burgers":
@@ -73,31 +69,31 @@ def test_training_learns_and_repeats(benchmark, task):
     assert row["curve_steps"] == [20, 40]
 
 
-def test_every_method_initializes_every_structure(benchmark, methods):
-    setting = cell(benchmark, activation="bipolar_sigmoid", depth=6, width="8/4")
-    task = benchmark.load("digits", 6)
+def test_every_method_initializes_every_structure():
+    setting = cell(activation="bipolar_sigmoid", depth=6, width="8/4")
+    task = tasks.load("digits", 6)
     for name, method in methods.METHODS.items():
-        net = benchmark.network(setting, method.structure, task)
-        weights = benchmark.draw(net, method, setting, task, seed=1)
+        net = networks.network(setting, method.structure, task)
+        weights = networks.draw(net, method, setting, task, seed=1)
         shapes = [w.shape for part in weights for w in part if w.ndim == 2]
         assert shapes == [(64, 8), *[(8, 4), (4, 8)] * 2, (8, 4), (4, 10)], name
         kernels = [w for part in weights for w in part if w.ndim == 2]
         assert all(np.isfinite(k).all() and k.any() for k in kernels), name
         repeats = [a for a, b in zip(kernels[1:3], kernels[3:5], strict=True) if (a == b).all()]
         assert bool(repeats) == (name == "identity"), name  # no two layers share a draw
-        again, other = (benchmark.draw(net, method, setting, task, seed) for seed in (1, 2))
+        again, other = (networks.draw(net, method, setting, task, seed) for seed in (1, 2))
         np.testing.assert_array_equal(weights[1][0], again[1][0])
         assert (weights[1][0] != other[1][0]).any() == (name != "identity"), name
 
 
-def test_what_the_readme_recommends_knows_of_a_bottleneck_where_there_is_one(benchmark, methods):
-    task = benchmark.load("digits", 6)
+def test_what_the_readme_recommends_knows_of_a_bottleneck_where_there_is_one():
+    task = tasks.load("digits", 6)
     for width, kept in (("8/4", True), ("8", False)):
-        setting = cell(benchmark, activation="tanh", depth=6, width=width)
-        net = benchmark.network(setting, "plain", task)
+        setting = cell(activation="tanh", depth=6, width=width)
+        net = networks.network(setting, "plain", task)
         singular = {}
         for name in ("hartley, scaled input", "hartley, scaled input, no bottleneck"):
-            parts = benchmark.draw(net, methods.METHODS[name], setting, task, seed=1)
+            parts = networks.draw(net, methods.METHODS[name], setting, task, seed=1)
             kernels = [w for part in parts[1:-1] for w in part if w.ndim == 2]
             values = np.linalg.svd(np.linalg.multi_dot(kernels), compute_uv=False)
             singular[name] = values[3] / values[0]
@@ -106,19 +102,19 @@ def test_what_the_readme_recommends_knows_of_a_bottleneck_where_there_is_one(ben
         assert other < 0.7 if kept else other == pytest.approx(1, abs=1e-5)
 
 
-def test_lsuv_gives_each_layer_unit_variance(benchmark, methods):
-    setting = cell(benchmark, activation="bipolar_sigmoid", depth=5)
-    task, method = benchmark.load("digits", 5), methods.METHODS["lsuv"]
-    net = benchmark.network(setting, "plain", task)
+def test_lsuv_gives_each_layer_unit_variance():
+    setting = cell(activation="bipolar_sigmoid", depth=5)
+    task, method = tasks.load("digits", 5), methods.METHODS["lsuv"]
+    net = networks.network(setting, "plain", task)
     x = task.train[0][:256]
-    for kernel, bias in benchmark.draw(net, method, setting, task, seed=0):
+    for kernel, bias in networks.draw(net, method, setting, task, seed=0):
         z = x @ kernel + bias
         assert abs(np.var(z) - 1) < 0.1
         x = np.tanh(z / 2)
 
 
 @pytest.mark.parametrize("name", ["tanh", "softsign", "tanh(2x)"])
-def test_edge_of_chaos_is_critical_and_keeps_its_variance(methods, name):
+def test_edge_of_chaos_is_critical_and_keeps_its_variance(name):
     activation = methods.ACTIVATIONS[name]()
     w, b = methods.edge_of_chaos(activation, 100)
     rng = np.random.default_rng(0)
@@ -132,34 +128,34 @@ def test_edge_of_chaos_is_critical_and_keeps_its_variance(methods, name):
     assert 0 < b < w
 
 
-def test_edge_of_chaos_is_that_of_the_unscaled_function(methods):
+def test_edge_of_chaos_is_that_of_the_unscaled_function():
     w, b = methods.edge_of_chaos(methods.ACTIVATIONS["tanh"](), 50)
     w2, b2 = methods.edge_of_chaos(methods.ACTIVATIONS["tanh(2x)"](), 50)
     assert (w2, b2) == pytest.approx((w / 2, b / 2), rel=1e-3)
 
 
-def test_burgers_solution_solves_the_equation(tasks):
+def test_burgers_solution_solves_the_equation():
     t, x = np.meshgrid(np.linspace(0.05, 0.95, 7), np.linspace(-0.9, 0.9, 20))  # off the shock
-    nu, h = tasks.VISCOSITY, 1e-4
+    nu, h = burgers.VISCOSITY, 1e-4
 
     def u(dt=0.0, dx=0.0):
-        return tasks.burgers_solution(t + dt, x + dx)
+        return burgers.solution(t + dt, x + dx)
 
     u_t = (u(dt=h) - u(dt=-h)) / (2 * h)
     u_x = (u(dx=h) - u(dx=-h)) / (2 * h)
     u_xx = (u(dx=h) - 2 * u() + u(dx=-h)) / h**2
     assert np.abs(u_t + u() * u_x - nu * u_xx).max() < 1e-3 * np.abs(u_t).max()
-    assert tasks.burgers_solution(0.0, 0.3) == pytest.approx(-np.sin(0.3 * np.pi))
-    assert tasks.burgers_solution(0.7, 1.0) == pytest.approx(0, abs=1e-12)
+    assert burgers.solution(0.0, 0.3) == pytest.approx(-np.sin(0.3 * np.pi))
+    assert burgers.solution(0.7, 1.0) == pytest.approx(0, abs=1e-12)
 
 
-def test_derivatives_of_a_known_function(tasks):
+def test_derivatives_of_a_known_function():
     t, x = (ops.convert_to_tensor(np.array([[0.3], [0.8]], "float32")) for _ in range(2))
 
     def u(tx):
         return ops.sin(2 * tx[:, :1]) * tx[:, 1:] ** 3
 
-    found = [ops.convert_to_numpy(ops.stop_gradient(each)) for each in tasks.derivatives(u, t, x)]
+    found = [ops.convert_to_numpy(ops.stop_gradient(each)) for each in burgers.derivatives(u, t, x)]
     p = np.array([[0.3], [0.8]])
     sin, cos = np.sin(2 * p), np.cos(2 * p)
     for value, expected in zip(
@@ -168,20 +164,20 @@ def test_derivatives_of_a_known_function(tasks):
         np.testing.assert_allclose(value, expected, rtol=1e-4)
 
 
-def test_a_network_of_nan_is_never_right(tasks):
+def test_a_network_of_nan_is_never_right():
     logits = ops.convert_to_tensor(np.array([[np.nan, np.nan], [1, 0]], "float32"))
     y = ops.convert_to_tensor(np.array([0, 0], "int32"))
     assert float(tasks.accuracy(y, logits)) == 0.5
 
 
-def test_batches_come_from_the_chosen_samples_and_the_seed(benchmark):
-    setting = cell(benchmark, samples=100, steps=40)
-    task = benchmark.load("digits", 4)
-    order = benchmark.batches(setting, task, seed=1)
+def test_batches_come_from_the_chosen_samples_and_the_seed():
+    setting = cell(samples=100, steps=40)
+    task = tasks.load("digits", 4)
+    order = batches(setting, task, seed=1)
     assert order.shape == (40, 16)
     assert len(np.unique(order)) == 100
-    np.testing.assert_array_equal(order, benchmark.batches(setting, task, seed=1))
-    assert (order != benchmark.batches(setting, task, seed=2)).any()
+    np.testing.assert_array_equal(order, batches(setting, task, seed=1))
+    assert (order != batches(setting, task, seed=2)).any()
 
 
 SMALL = [
@@ -190,11 +186,10 @@ SMALL = [
 ]
 
 
-def test_a_run_goes_on_where_it_stopped(benchmark, monkeypatch, tmp_path):
-    monkeypatch.setattr(benchmark, "smoke", lambda: [cell(benchmark, width="16/4")])
-    monkeypatch.setitem(benchmark.GRIDS, "smoke", benchmark.smoke)
+def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
+    monkeypatch.setitem(grids.GRIDS, "smoke", lambda: [cell(width="16/4")])
     path = tmp_path / "new" / "results.jsonl"
-    assert benchmark.main([*SMALL, "--results", str(path)]) == path
+    assert command.main([*SMALL, "--results", str(path)]) == path
     whole = path.read_text()
     lines = whole.splitlines()
     assert len(lines) == 1 + 2 * 2  # the environment, two methods by two rates
@@ -203,12 +198,11 @@ def test_a_run_goes_on_where_it_stopped(benchmark, monkeypatch, tmp_path):
     assert json.loads(lines[1])["environment"] == about["environment"]
 
     trained = []
-    train = benchmark.train
     monkeypatch.setattr(
-        benchmark, "train", lambda group, plain: trained.append(group) or train(group, plain)
+        command, "train", lambda group, plain: trained.append(group) or train(group, plain)
     )
     path.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:40])  # stopped in the last line
-    benchmark.main([*SMALL, "--results", str(path)])
+    command.main([*SMALL, "--results", str(path)])
     assert [group.method for group in trained] == [json.loads(lines[-1])["method"]]
 
     def numbers(text):
@@ -216,15 +210,33 @@ def test_a_run_goes_on_where_it_stopped(benchmark, monkeypatch, tmp_path):
         return sorted((r["key"], r["test"], r["loss"]) for r in rows if "key" in r)
 
     assert numbers(path.read_text()) == numbers(whole)
-    benchmark.main([*SMALL, "--results", str(path)])
+    command.main([*SMALL, "--results", str(path)])
     assert len(trained) == 1
 
 
 @pytest.mark.skipif(not JAX, reason="one backend's start-up will do")
-def test_processes_give_what_one_process_gives(benchmark, tmp_path):
+def test_command_finds_its_rooms_from_any_folder(tmp_path):
+    script = ROOT / "examples" / "benchmarks" / "trainability.py"
+    done = subprocess.run(
+        [sys.executable, script, "--smoke", "--depths", "7"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert "no cell of --smoke passes these filters" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.skipif(not JAX, reason="the committed results are JAX's")
+def test_committed_results_count_as_done():
+    rows, _ = read([ROOT / "docs" / "benchmarks" / "trainability-jax.jsonl.gz"])
+    keys = {key for group in command.arguments(["--standard"]).groups for key in group.keys}
+    assert keys == {row["key"] for row in rows}
+
+
+@pytest.mark.skipif(not JAX, reason="one backend's start-up will do")
+def test_processes_give_what_one_process_gives(tmp_path):
     def rows(jobs):
         path = tmp_path / f"{jobs}.jsonl"
-        benchmark.main(
+        command.main(
             ["--smoke", "--tasks", "tabular", "--steps", "20", "--seeds", "1", "--methods",
              "hartley;glorot + residual", "--jobs", str(jobs), "--results", str(path)]
         )  # fmt: skip
@@ -255,23 +267,23 @@ def test_processes_give_what_one_process_gives(benchmark, tmp_path):
         ([], "one of the arguments --smoke --standard --full is required"),
     ],
 )
-def test_bad_arguments_end_with_one_line(benchmark, capsys, arguments, message):
+def test_bad_arguments_end_with_one_line(capsys, arguments, message):
     with pytest.raises(SystemExit) as stopped:
-        benchmark.main(arguments)
+        command.main(arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_file_that_holds_no_results_is_refused(benchmark, tmp_path):
+def test_a_file_that_holds_no_results_is_refused(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("nothing of the kind\n")
     with pytest.raises(SystemExit, match="line 1 is not JSON"):
-        benchmark.main([*SMALL, "--results", str(path)])
+        command.main([*SMALL, "--results", str(path)])
     assert path.read_text() == "nothing of the kind\n"
 
 
-def test_standard_holds_what_the_claims_rest_on(benchmark, methods):
-    groups = benchmark.arguments(["--standard"]).groups
+def test_standard_holds_what_the_claims_rest_on():
+    groups = command.arguments(["--standard"]).groups
     found = {
         (g.cell.activation, g.cell.depth, g.cell.width, g.cell.optimizer, g.cell.samples, g.method)
         for g in groups
@@ -290,35 +302,33 @@ def test_standard_holds_what_the_claims_rest_on(benchmark, methods):
             assert (activation, 300, "32", "adam", 0, name) in found
             assert (activation, 50, "32", "sgd", 0, name) in found
             assert (activation, 50, "32", "adam", 100, name) in found
-    assert {g.cell.task for g in groups} == set(benchmark.TASKS)
+    assert {g.cell.task for g in groups} == set(tasks.TASKS)
     assert all(len(g.rates) == 4 and len(g.seeds) == 5 for g in groups)
-    assert all(g.cell.steps % benchmark.EVERY == 0 for g in groups)
+    assert all(g.cell.steps % grids.EVERY == 0 for g in groups)
     keys = [group.key(*run) for group in groups for run in group.runs]
     assert len(set(keys)) == len(keys)
 
 
-def test_seeds_and_rates_are_those_that_are_asked_for(benchmark):
-    groups = benchmark.arguments(["--smoke", "--seeds", "3", "--first-seed", "5"]).groups
+def test_seeds_and_rates_are_those_that_are_asked_for():
+    groups = command.arguments(["--smoke", "--seeds", "3", "--first-seed", "5"]).groups
     assert {group.seeds for group in groups} == {(5, 6, 7)}
-    groups = benchmark.arguments(["--standard", "--rates", "3e-5;1e-4"]).groups
+    groups = command.arguments(["--standard", "--rates", "3e-5;1e-4"]).groups
     assert {group.rates for group in groups} == {(3e-5, 1e-4)}
 
 
-def test_chunks_hold_every_group_once_and_share_a_program(benchmark, methods):
-    groups = benchmark.arguments(["--standard"]).groups
-    chunks = benchmark.chunks_of(groups, jobs=2)
+def test_chunks_hold_every_group_once_and_share_a_program():
+    groups = command.arguments(["--standard"]).groups
+    chunks = command.chunks_of(groups, jobs=2)
     assert sorted(map(repr, (g for chunk in chunks for g in chunk))) == sorted(map(repr, groups))
     for chunk in chunks:
         cells = {dataclasses.replace(group.cell, samples=0) for group in chunk}
         assert len(cells) == len({methods.METHODS[g.method].structure for g in chunk}) == 1
 
 
-def test_an_estimate_times_each_kind_of_network_and_trains_nothing(
-    benchmark, monkeypatch, tmp_path, capsys
-):
-    monkeypatch.setattr(benchmark, "pin", lambda: None)  # this process has more tests to run
+def test_an_estimate_times_each_kind_of_network_and_trains_nothing(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(estimate, "pin", lambda: None)  # this process has more tests to run
     path = tmp_path / "none.jsonl"
-    hours = benchmark.main(
+    hours = command.main(
         ["--smoke", "--tasks", "tabular", "--seeds", "1", "--methods", "hartley;glorot + residual",
          "--jobs", "1", "--estimate", "--results", str(path)]
     )  # fmt: skip
@@ -329,11 +339,11 @@ def test_an_estimate_times_each_kind_of_network_and_trains_nothing(
     assert not path.exists() or not path.read_text()
 
 
-def test_a_single_cell_is_work_for_every_core(benchmark):
-    groups = [g for g in benchmark.arguments(["--standard"]).groups if g.cell.task == "burgers"]
-    plain = [g for g in groups if benchmark.METHODS[g.method].structure == "plain"]
+def test_a_single_cell_is_work_for_every_core():
+    groups = [g for g in command.arguments(["--standard"]).groups if g.cell.task == "burgers"]
+    plain = [g for g in groups if methods.METHODS[g.method].structure == "plain"]
     for rest, jobs in itertools.product((plain[:9], plain[:14]), (2, 4)):
-        sizes = [len(chunk) for chunk in benchmark.chunks_of(rest, jobs)]
+        sizes = [len(chunk) for chunk in command.chunks_of(rest, jobs)]
         assert max(sizes) == -(-len(rest) // jobs)
         assert sum(sizes) == len(rest)
-    assert max(len(chunk) for chunk in benchmark.chunks_of(plain, 1)) == benchmark.CHUNK
+    assert max(len(chunk) for chunk in command.chunks_of(plain, 1)) == command.CHUNK

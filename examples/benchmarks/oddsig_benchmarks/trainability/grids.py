@@ -1,0 +1,212 @@
+"""Cells, in which all methods meet, the runs in a cell, and the grids of them.
+
+What is run, not how: nothing here builds a network or trains one. A run's key says whether it
+is done: a field that `Cell` gains, or a new `BUDGET`, makes every results file start anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..environment import BACKEND
+from .methods import ACTIVATIONS, METHODS
+
+BUDGET = 1  # a number for what a run is: rows of another do not count as done
+EVERY = 20  # steps between two looks at the validation set
+RATES = {"adam": (3e-4, 1e-3, 3e-3, 1e-2), "sgd": (3e-3, 1e-2, 3e-2, 1e-1)}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A setting in which all methods meet.
+
+    Attributes:
+        width: "32", or "16/4" for layers of 16 and 4 in turn.
+        samples: Of the training set; 0 for all.
+        steps: A multiple of `EVERY`.
+    """
+
+    task: str
+    activation: str
+    depth: int
+    width: str
+    optimizer: str = "adam"
+    samples: int = 0
+    steps: int = 400
+    batch: int = 64
+
+    @property
+    def widths(self) -> list[int]:
+        return [int(width) for width in self.width.split("/")]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is compiled as one function: some number of runs of any method of a structure.
+
+    Attributes:
+        cell: With all samples: their number is in the batches alone.
+        structure: Of `Method`.
+        runs: How many are trained at once.
+    """
+
+    cell: Cell
+    structure: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one method in one cell: every learning rate and seed."""
+
+    cell: Cell
+    method: str
+    rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def runs(self) -> list[tuple[float, int]]:
+        return list(itertools.product(self.rates, self.seeds))
+
+    def key(self, rate: float, seed: int) -> str:
+        """What a row in the results file is known by."""
+        cell = "|".join(str(value) for value in dataclasses.astuple(self.cell))
+        return f"{BUDGET}|{BACKEND}|{cell}|{self.method}|{rate:g}|{seed}"
+
+    @property
+    def keys(self) -> list[str]:
+        return [self.key(*run) for run in self.runs]
+
+    @property
+    def program(self) -> Program:
+        cell = dataclasses.replace(self.cell, samples=0)
+        return Program(cell, METHODS[self.method].structure, len(self.runs))
+
+    @property
+    def label(self) -> str:
+        return f"{self.cell.task} {self.cell.activation} {self.cell.depth}, {self.method}"
+
+    @property
+    def amount(self) -> float:
+        """How much there is to compute, roughly."""
+        cell = self.cell
+        # A derivative of second order, and 49 positions of 9 taps.
+        factor = {"burgers": 6.0, "cnn": 200.0}.get(cell.task, 1.0)
+        units = cell.depth * (32 + float(np.mean(cell.widths))) * cell.batch
+        return factor * units * cell.steps * len(self.runs) / 1e6
+
+
+# ----------------------------------------------------------------------------------
+# Grids
+# ----------------------------------------------------------------------------------
+
+
+def smoke() -> list[Cell]:
+    """One small cell of each task."""
+    small = {"steps": 60, "batch": 32}
+    return [
+        Cell("digits", "bipolar_sigmoid", 20, "16", **small),
+        Cell("digits", "tanh", 20, "16/4", **small),
+        Cell("mnist", "tanh", 10, "16", **small),
+        Cell("tabular", "tanh", 10, "16", **small),
+        Cell("burgers", "tanh", 5, "16", steps=120, batch=64),
+        Cell("rnn", "tanh", 16, "16", **small),
+        Cell("cnn", "tanh", 5, "4", steps=20, batch=32),
+    ]
+
+
+def standard() -> list[Cell]:
+    """What the README's claims rest on."""
+    two = ("tanh", "bipolar_sigmoid")
+    return [
+        *(
+            Cell("digits", activation, depth, "32")
+            for activation in ("tanh", "erf", "softsign", "bipolar_sigmoid")
+            for depth in (50, 100)
+        ),
+        *(Cell("digits", activation, 300, "32") for activation in two),
+        *(Cell("digits", activation, 50, "16/4") for activation in two),
+        *(Cell("digits", activation, 50, "32", "sgd") for activation in two),
+        *(Cell("digits", activation, 50, "32", samples=100) for activation in two),
+        Cell("mnist", "tanh", 50, "32"),
+        Cell("tabular", "tanh", 50, "32", steps=160),
+        Cell("burgers", "tanh", 30, "16", steps=2500, batch=128),
+        Cell("rnn", "tanh", 64, "32"),
+        Cell("cnn", "tanh", 20, "16", steps=160, batch=32),
+    ]
+
+
+def full() -> list[Cell]:
+    """Every combination on digits, and each other task with every activation and depth."""
+    cells = [
+        Cell("digits", activation, depth, width, optimizer, samples, steps=600)
+        for activation, depth, width, optimizer, samples in itertools.product(
+            ACTIVATIONS, (10, 50, 100, 300), ("16", "64", "16/4"), RATES, (100, 500, 0)
+        )
+    ]
+    for activation, depth in itertools.product(ACTIVATIONS, (10, 50, 100)):
+        cells += [
+            Cell("mnist", activation, depth, "64", steps=1800),
+            Cell("tabular", activation, depth, "32", steps=600),
+            Cell("burgers", activation, depth, "16", steps=6000, batch=512),
+            Cell("rnn", activation, max(depth, 16), "64", steps=1800),
+            Cell("cnn", activation, depth, "16", steps=1800),
+        ]
+    return cells
+
+
+GRIDS = {"smoke": smoke, "standard": standard, "full": full}
+SMOKE_METHODS = (
+    "glorot normal",
+    "orthogonal",
+    "gaussian, edge of chaos",
+    "lsuv",
+    "glorot + residual",
+    "diagonal .3, scaled input",
+    "hartley, scaled input",
+)
+
+
+def groups_of(
+    grid: str,
+    seeds: Sequence[int],
+    *,
+    wanted: Mapping[str, Collection[Any] | None] | None = None,
+    methods: Sequence[str] | None = None,
+    rates: Sequence[float] | None = None,
+    steps: int | None = None,
+) -> list[Group]:
+    """The runs of a grid, or of a part of it; neighbours share a program.
+
+    Args:
+        grid: Of `GRIDS`.
+        seeds: Of each learning rate.
+        wanted: Values by the name of a field of `Cell`; others are left out.
+        methods: In place of the grid's.
+        rates: Learning rates, in place of the optimizer's.
+        steps: Of each run, in place of the cell's.
+    """
+    smoke = grid == "smoke"
+    groups = []
+    for cell in GRIDS[grid]():
+        if not all(
+            getattr(cell, name) in values for name, values in (wanted or {}).items() if values
+        ):
+            continue
+        cell = dataclasses.replace(cell, steps=steps or cell.steps)
+        applicable = [
+            name
+            for name in methods or (SMOKE_METHODS if smoke else METHODS)
+            if cell.task not in METHODS[name].without
+            and (len(cell.widths) > 1 or not METHODS[name].chains)
+        ]
+        tried = rates or (RATES[cell.optimizer][1:3] if smoke else RATES[cell.optimizer])
+        for method in sorted(applicable, key=lambda name: METHODS[name].structure):
+            groups.append(Group(cell, method, tuple(tried), tuple(seeds)))
+    return groups

@@ -1,0 +1,168 @@
+"""The networks of the cells, and their initial weights.
+
+A network here has no optimizer and no loss: it is built and drawn, whoever trains it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from .grids import Cell
+from .methods import ACTIVATIONS, Method, Setting, activation_named
+from .tasks import Task
+
+
+@dataclass(frozen=True)
+class Network:
+    """`stem`, `repeats` times a block, `tail`; each a Keras model."""
+
+    stem: keras.Model
+    block: Callable[[], keras.Model]
+    repeats: int
+    tail: keras.Model
+
+    @functools.cached_property
+    def one_block(self) -> keras.Model:
+        """A block, for those who keep the weights of all of them elsewhere."""
+        return self.block()
+
+
+def network(cell: Cell, structure: str, task: Task) -> Network:
+    """The network of a cell, not yet initialized."""
+    layers = _Layers(cell, structure, task)
+    stem = layers.stem()
+    # Layers of different widths repeat together; those left over go into the tail. A recurrent
+    # network is one layer, whatever its depth.
+    repeats, left = (0, 0) if task.kind == "rnn" else divmod(cell.depth - 1, len(cell.widths))
+    shape = stem.output_shape[1:]
+    return Network(stem, lambda: layers.block(shape), repeats, layers.tail(shape, left))
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The layers of a cell's network, as Keras models."""
+
+    cell: Cell
+    structure: str
+    task: Task
+
+    def stem(self) -> keras.Model:
+        inputs = keras.Input(self.task.train[0].shape[1:])
+        if self.task.kind == "rnn":
+            activation = ACTIVATIONS[self.cell.activation]()
+            units = self.cell.widths[0]
+            x = keras.layers.SimpleRNN(units, activation=activation, name="first")(inputs)
+            return keras.Model(inputs, x)
+        # Patches of 7 x 7 pixels leave 4 x 4 positions of MNIST.
+        patches = {"kernel_size": 7, "strides": 7} if self.task.kind == "cnn" else {}
+        return keras.Model(inputs, self._hidden(inputs, "first", 0, **patches))
+
+    def block(self, shape: tuple[int, ...]) -> keras.Model:
+        inputs = keras.Input(shape)
+        x = self._chain(inputs, len(self.cell.widths))
+        return keras.Model(inputs, inputs + x if self.structure == "residual" else x)
+
+    def tail(self, shape: tuple[int, ...], left: int) -> keras.Model:
+        inputs = keras.Input(shape)
+        x = self._chain(inputs, left)
+        if self.task.kind == "cnn":
+            x = keras.layers.Flatten()(x)
+        return keras.Model(inputs, keras.layers.Dense(self.task.outputs, name="output")(x))
+
+    def _chain(self, x: Any, layers: int) -> Any:
+        for layer in range(1, layers + 1):
+            x = self._hidden(x, f"hidden_{layer}", layer)
+        return x
+
+    def _hidden(self, x: Any, name: str, layer: int, **options: Any) -> Any:
+        """A hidden layer: kernel, normalization if any, activation."""
+        units = self.cell.widths[layer % len(self.cell.widths)]
+        if self.task.kind == "cnn":
+            options = {"kernel_size": 3, "padding": "same"} | options
+            x = keras.layers.Conv2D(units, name=name, **options)(x)
+        else:
+            x = keras.layers.Dense(units, name=name)(x)
+        if self.structure == "layernorm":
+            x = keras.layers.LayerNormalization()(x)
+        elif self.structure == "batchnorm":
+            # Keras's momentum of .99 would leave the averages of a few hundred steps half made.
+            x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        return ACTIVATIONS[self.cell.activation]()(x)
+
+
+Weights = list[list[np.ndarray]]  # of each part, in the order of its `weights`
+
+
+def draw(net: Network, method: Method, cell: Cell, task: Task, seed: int) -> Weights:
+    """The initial weights of stem, each block, and tail."""
+    initial = _initializer(method, _setting(cell, task, seed))
+    x = task.train[0][:256] if method.lsuv else None
+    weights: Weights = []
+    for part in [net.stem, *[net.one_block] * net.repeats, net.tail]:
+        drawn = [np.asarray(ops.convert_to_numpy(initial(weight))) for weight in part.weights]
+        if x is not None:
+            part.set_weights(drawn)
+            x = _unit_variance(part, x)
+            drawn = part.get_weights()
+        weights.append(drawn)
+    return weights
+
+
+def _setting(cell: Cell, task: Task, seed: int) -> Setting:
+    return Setting(
+        activation_named(cell.activation),
+        cell.depth,
+        keras.random.SeedGenerator(seed),
+        recurrent=task.kind == "rnn",
+        patches=task.kind == "cnn",
+        input_std=task.input_std,
+        bottleneck=min(cell.widths) if len(cell.widths) > 1 else None,
+    )
+
+
+def _initializer(method: Method, setting: Setting) -> Callable[[keras.Variable], Any]:
+    """The values of a weight, by the names of its layer and its own."""
+    makers = {"first": method.first(setting), "hidden": method.hidden(setting)}
+    bias = keras.initializers.RandomNormal(
+        stddev=method.bias(setting) if method.bias else 0.0, seed=setting.seed
+    )
+    output = keras.initializers.GlorotUniform(seed=setting.seed)
+
+    def initial(weight: keras.Variable) -> Any:
+        role = weight.path.split("/")[0].split("_")[0]
+        if weight.name == "recurrent_kernel":
+            return makers["hidden"](weight.shape)
+        if weight.name == "kernel":
+            return makers.get(role, output)(weight.shape)
+        if weight.name == "bias" and role != "output" and method.bias:
+            return bias(weight.shape)
+        if weight.name in ("gamma", "moving_variance"):
+            return np.ones(weight.shape, "float32")
+        return np.zeros(weight.shape, "float32")
+
+    return initial
+
+
+def _unit_variance(part: keras.Model, x: Any) -> Any:
+    """Scales the kernels of a chain of layers, one after the other; returns its output on x.
+
+    Reference: Mishkin, Matas, [All you need is a good init](https://arxiv.org/abs/1511.06422),
+    2016, algorithm 1, with its tolerance of .1 and at most ten trials a layer.
+    """
+    for layer in part.layers[1:]:
+        for _ in range(10):
+            y = layer(x)
+            variance = float(np.var(ops.convert_to_numpy(y)))
+            if not hasattr(layer, "kernel") or variance == 0 or abs(variance - 1) < 0.1:
+                break
+            layer.kernel.assign(layer.kernel / math.sqrt(variance))
+        x = layer(x)
+    return x

@@ -1,0 +1,45 @@
+"""The command line: which results become which page.
+
+Reading, scoring, writing and drawing are in the other rooms.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...results import read
+from .claims import Claim, claims_of
+from .page import page_of
+from .pictures import draw
+from .scores import cells_of
+
+
+def main(argv: list[str] | None = None) -> list[Claim]:
+    parser = argparse.ArgumentParser(
+        description="Scores the runs of the trainability benchmark and writes the page about them."
+    )
+    parser.add_argument("results", nargs="+", type=Path, help="of trainability.py")
+    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks.md"))
+    parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
+    parser.add_argument("--fresh", type=Path, help="results of other seeds, for a section")
+    args = parser.parse_args(argv)
+    for path in (*args.results, *filter(None, (args.reading, args.fresh))):
+        if not path.exists():
+            parser.error(f"no such file. Received: {path}")
+    rows, environments = read(args.results)
+    if not rows:
+        parser.error("these files hold no runs")
+    cells = cells_of(rows)
+    fresh_rows, also = read([args.fresh]) if args.fresh else ([], [])
+    environments += [each for each in also if each not in environments]
+    fresh = cells_of(fresh_rows)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    pictures = draw(cells, args.output)
+    reading = args.reading.read_text().strip() if args.reading else ""
+    args.output.write_text(page_of(cells, environments, pictures, reading, fresh))
+    claims = claims_of(cells)
+    for claim in claims:
+        print(f"{claim.verdict:13}", claim.text, claim.numbers, sep=" | ")
+    print(args.output)
+    return claims

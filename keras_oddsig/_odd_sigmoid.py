@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -67,7 +68,9 @@ class OddSigmoid(_Instance):
         rate: `k > 0`, the factor on the input.
         trainable_rate: Whether the rate is a weight (a scalar, starting at `rate`), as
             in the adaptive activations of physics-informed networks. Give each layer an
-            instance of its own.
+            instance of its own: Keras cannot load a model in which two share one. A model
+            with one inside `Bidirectional` can be saved as `.h5` once it has been called; a
+            compiled one that came from a file, without its optimizer only.
         **kwargs: Keyword arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape and output shape: any, the same.
@@ -112,6 +115,9 @@ class OddSigmoid(_Instance):
             if trainable_rate
             else None
         )
+        self._has_parent = False
+        if trainable_rate:
+            _TRAINABLE.add(self)
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:
@@ -141,6 +147,9 @@ class OddSigmoid(_Instance):
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
             x = ops.cast(x, self.compute_dtype)
         if self.rate_weight is not None:
+            if not self._has_parent:
+                self._has_parent = True
+                _tell_from_twins(self)
             x = ops.multiply(x, ops.cast(self.rate_weight, x.dtype))
         elif self.rate != 1.0:
             x = ops.multiply(x, self.rate)
@@ -152,6 +161,16 @@ class OddSigmoid(_Instance):
         if not keras.backend.is_float_dtype(dtype):
             dtype = self.compute_dtype
         return keras.KerasTensor(inputs.shape, dtype=dtype)
+
+    def load_own_variables(self, store: Any) -> None:
+        if self.rate_weight is not None and not store.keys():
+            raise ValueError(
+                f"The file holds no rate for {self.name!r}. Where two layers shared one trainable "
+                "activation, give each an instance of its own before saving; to read this file, "
+                "build the model in code as it was and call its `load_weights`. "
+                "Received: trainable_rate=True"
+            )
+        super().load_own_variables(store)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OddSigmoid:
         # Keras copies through a file, for which a function of your own has to be registered.
@@ -175,6 +194,27 @@ class OddSigmoid(_Instance):
             "rate": self.rate,
             "trainable_rate": self.trainable_rate,
         }
+
+
+# The activations whose rate is a weight, as long as they live.
+_TRAINABLE: Final[weakref.WeakSet[OddSigmoid]] = weakref.WeakSet()
+
+
+def _tell_from_twins(activation: OddSigmoid) -> None:
+    """Makes the path of the rate its own within the model, as `.h5` and state trees need it.
+
+    `Bidirectional` makes two layers from one config, hence two activations of one name. Which
+    of them is which shows at the first call only, in the scope of the parent; the weight has
+    to be there before, or a saved model could not be loaded. Where the parents are called
+    alike, too, one model is a copy of the other, and the paths are to be the same.
+    """
+    weight: Any = activation.rate_weight
+    for twin in list(_TRAINABLE):
+        if twin is activation or not twin._has_parent or twin.rate_weight is None:
+            continue
+        if twin.rate_weight.path == weight.path and twin._parent_path != activation._parent_path:
+            weight._path = f"{activation._parent_path}/{weight.path}"
+            return
 
 
 # Its public home, which saved models and pickles name: this module may not be the first one

@@ -69,7 +69,8 @@ class OddSigmoid(_Instance):
         trainable_rate: Whether the rate is a weight (a scalar, starting at `rate`), as
             in the adaptive activations of physics-informed networks. Give each layer an
             instance of its own: Keras cannot load a model in which two share one. A model
-            with one inside `Bidirectional` can be saved as `.h5` once it has been called.
+            with one inside `Bidirectional` can be saved as `.h5` once it has been called; a
+            compiled one that came from a file, without its optimizer only.
         **kwargs: Keyword arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape and output shape: any, the same.

@@ -264,10 +264,10 @@ class TestTrainableRates:
             loaded = keras.saving.load_model(path)
         expected, found = (ops.convert_to_numpy(each(x)) for each in (model, loaded))
         assert found == pytest.approx(expected, abs=1e-6)
-        found = [
-            float(ops.convert_to_numpy(w)) for w in loaded.trainable_weights if w.name == "rate"
-        ]
-        assert found == [2.0, 3.0]
+        rates = [weight for weight in loaded.trainable_weights if weight.name == "rate"]
+        assert [float(ops.convert_to_numpy(rate)) for rate in rates] == [2.0, 3.0]
+        # Its optimizer was named before the first call, after paths that were still alike.
+        keras.Model(loaded.inputs, loaded.outputs).save(tmp_path / "again.h5")
 
     def test_a_copy_of_a_model_has_the_same_paths(self):
         inputs = keras.Input((2,))

@@ -23,25 +23,27 @@ _BACKEND: Final = keras.backend.backend()
 def compiled(function: Callable[..., Any], *static: Any) -> Callable[[Any], Any]:
     """`seed -> function(*static, seed)`, compiled once for each function and arguments."""
 
-    def call(seed: Any) -> Any:
-        return function(*static, DrawnSeed(seed))
-
+    # A partial is an object of its own for each function and arguments. TensorFlow counts traces
+    # by the Python code where there is one, and would take five kernels for one that is retraced.
+    call = functools.partial(_with_seed, function, static)
+    compiler: Callable[..., Any]
     match _BACKEND:
         case "jax":
             import jax
 
-            jitted: Callable[[Any], Any] = jax.jit(call)
-            return jitted
+            compiler = jax.jit
         case "tensorflow":
             import tensorflow as tf
 
             # Autograph would read the source of this package to no purpose.
-            graph = tf.function(call, autograph=False)
-            # By the concrete function: TensorFlow counts the other calls by their Python code,
-            # which is the same for all shapes, and takes five of them for retracing.
-            return lambda seed: graph.get_concrete_function(seed)(seed)
+            compiler = functools.partial(tf.function, autograph=False)
         case _:
             return call
+    return compiler(call)
+
+
+def _with_seed(function: Callable[..., Any], static: tuple[Any, ...], seed: Any) -> Any:
+    return function(*static, DrawnSeed(seed))
 
 
 def sharded(draw: Callable[[], Any], layout: Any) -> Any:

@@ -6,6 +6,7 @@ import gc
 import json
 import pickle
 import threading
+import time
 import warnings
 import weakref
 
@@ -268,19 +269,23 @@ class TestGeneratorsOfConfigs:
         assert found[0] == found[1] == found[2]
         assert len(set(found[0])) == 3
 
-    def test_threads_that_share_one_do_not_take_the_same_number(self):
-        init, found = ko.OddSigmoidInit(seed=new_generator()), []
+    def test_threads_that_share_one_take_turns(self):
+        class Slow(keras.random.SeedGenerator):
+            def next(self, ordered=True):
+                inside.append(threading.get_ident())
+                time.sleep(0.01)
+                seed = super().next(ordered)
+                inside.append(threading.get_ident())
+                return seed
 
-        def work():
-            for _ in range(25):
-                found.append(ops.convert_to_numpy(init((2, 2))).tobytes())
-
-        threads = [threading.Thread(target=work) for _ in range(4)]
+        init, inside = ko.OddSigmoidInit(seed=Slow(5)), []
+        threads = [threading.Thread(target=init, args=((2, 2),)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(set(found)) == 100
+        assert len(inside) == 8
+        assert inside[0::2] == inside[1::2]
 
     def test_none_is_kept_alive_when_the_session_is_cleared(self):
         generator = new_generator()

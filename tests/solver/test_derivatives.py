@@ -237,9 +237,10 @@ class TestBoth:
         assert swapped == pytest.approx(measured(predict(np.tanh, POINTS)), rel=1e-6)
         assert measured(predict(np.tanh, POINTS, axis=1)) != pytest.approx(swapped, rel=0.01)
 
-    def test_are_those_of_an_odd_function(self, predict):
-        mirrored = measured(predict(softsign, -POINTS))
-        assert mirrored == pytest.approx(measured(predict(softsign, POINTS)), rel=1e-6)
+    @pytest.mark.parametrize("signs", [(-1, -1), (-1, 1), (1, -1)])
+    def test_do_not_depend_on_the_signs_of_the_inputs(self, predict, signs):
+        mirrored = measured(predict(softsign, POINTS * signs))
+        assert mirrored == pytest.approx(measured(predict(softsign, POINTS)), rel=1e-3)
 
     def test_the_spread_is_that_of_propagation(self, predict):
         # At a point whose coordinates are the inputs' rms, from a first layer of random slopes.
@@ -278,6 +279,13 @@ class TestBoth:
     def test_arguments_outside_their_range_are_rejected(self, predict, arguments, error):
         with pytest.raises((TypeError, ValueError), match=f"Received: {error}"):
             predict(np.tanh, **{"points": POINTS, **arguments})
+
+
+def test_from_units_that_all_saturate_the_spread_goes_on_and_the_derivatives_are_0():
+    result = solver.derivatives_diagonal(np.tanh, 3, 0.01, [100.0, 100.0])
+    assert result.value == pytest.approx([1, np.tanh(1), np.tanh(np.tanh(1))], rel=1e-4)
+    assert result.first == pytest.approx(0)
+    assert result.second == pytest.approx(0)
 
 
 @pytest.mark.parametrize("noise_scale", [0, -0.1, math.inf, "0.1"])

@@ -265,9 +265,9 @@ class TestBoth:
     @pytest.mark.parametrize(
         ("arguments", "error"),
         [
-            ({"points": []}, r"points of shape \(0,\)"),
-            ({"points": 1.0}, r"points of shape \(\)"),
-            ({"points": [[[1.0]]]}, r"points of shape \(1, 1, 1\)"),
+            ({"points": []}, r"points.shape=\(0,\)"),
+            ({"points": 1.0}, r"points.shape=\(\)"),
+            ({"points": [[[1.0]]]}, r"points.shape=\(1, 1, 1\)"),
             ({"points": [math.nan, 1]}, r"points=\[nan, 1\]"),
             ({"points": "here"}, "points='here'"),
             ({"axis": 2}, "axis=2"),

@@ -17,14 +17,19 @@ References:
 - [2] Lee, Choi, Kim, [Robust Weight Initialization for Tanh Neural Networks with
   Fixed Point Analysis](https://arxiv.org/abs/2410.02242), ICLR 2025.
 - This project: the calibration of the noise (`noise_scale`, `negative_rate`), of the
-  spread (`spread`, `stationary_spread`, `propagate`) and of the orthogonal variant
-  (`orthogonal_gain`).
+  spread (`spread`, `stationary_spread`, `propagate`), of the orthogonal variant
+  (`orthogonal_gain`), and of derivatives (`derivatives_orthogonal`, `derivatives_diagonal`).
 """
 
 from keras_oddsig._arguments import Array as Array
 from keras_oddsig.solver.calibration import negative_rate, noise_scale, surrogate_noise_scale
 from keras_oddsig.solver.conditions import Condition as Condition
 from keras_oddsig.solver.conditions import NotOddSigmoidError
+from keras_oddsig.solver.derivatives import (
+    Derivatives,
+    derivatives_diagonal,
+    derivatives_orthogonal,
+)
 from keras_oddsig.solver.diffusion import SpreadProfile, propagate, spread, stationary_spread
 from keras_oddsig.solver.profile import Profile, fixed_point, profile_of
 from keras_oddsig.solver.recurrent import recurrent_noise_scale, recurrent_spread
@@ -37,10 +42,13 @@ from keras_oddsig.solver.rotation import (
 from keras_oddsig.solver.sampling import Function as Function
 
 __all__ = [
+    "Derivatives",
     "NotOddSigmoidError",
     "OrthogonalGain",
     "Profile",
     "SpreadProfile",
+    "derivatives_diagonal",
+    "derivatives_orthogonal",
     "fixed_point",
     "negative_rate",
     "noise_scale",

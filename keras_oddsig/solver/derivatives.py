@@ -29,7 +29,7 @@ from scipy import fft, interpolate, special
 from keras_oddsig import _arguments
 from keras_oddsig._arguments import Array
 from keras_oddsig.solver.profile import profile_of
-from keras_oddsig.solver.rotation import _half_normal_rule
+from keras_oddsig.solver.rotation import half_normal_rule
 from keras_oddsig.solver.sampling import Function, Sampler, bend
 
 
@@ -111,7 +111,7 @@ def derivatives_orthogonal(
     """
     _arguments.real("gain", gain, above=0)
     f, points = _checked(function, depth, points, axis, first_gain)
-    z, weight = _half_normal_rule()
+    z, weight = half_normal_rule()
     covariance = (gain if first_gain is None else first_gain) ** 2 * _inputs(points, axis)
     moments = []
     for _ in range(depth):

@@ -196,12 +196,12 @@ def propagate_orthogonal(
 
 def _mean_square(f: Sampler, scale: float) -> float:
     """`E f(scale z)**2`, `z ~ N(0, 1)`, for an odd function."""
-    z, weight = _half_normal_rule()
+    z, weight = half_normal_rule()
     return float(weight @ f(scale * z) ** 2)
 
 
 @functools.cache
-def _half_normal_rule() -> tuple[Array, Array]:
+def half_normal_rule() -> tuple[Array, Array]:
     """Nodes z > 0 and weights with sum(w * h(z)) = E h(|z|), z ~ N(0, 1).
 
     Gauss-Legendre in panels that narrow towards 0, so that neither a kink at 0 (softsign)
@@ -229,7 +229,7 @@ def _operating_point(f: Sampler, omega: float, gain: float) -> OrthogonalGain:
     while excess(low) <= 0:
         low -= 1
     root_q = math.exp(optimize.brentq(excess, low, high, xtol=1e-13))
-    z, weight = _half_normal_rule()
+    z, weight = half_normal_rule()
     x = steepness * root_q * z
     # Fourth-order central differences; on one side of 0, where f may have a kink in f''.
     h = x * f.epsilon**0.2 / 2

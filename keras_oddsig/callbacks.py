@@ -1,11 +1,13 @@
-"""Watching the signal while a model trains."""
+"""Watching the signal while a model trains: when to look, and where to write what was seen.
+
+What is measured, and how, is `signal`'s; which step it is, `_batch_count`'s.
+"""
 
 from __future__ import annotations
 
 import copy
 import csv
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_oddsig import _arguments, plotting
+from keras_oddsig._batch_count import BatchCount
 from keras_oddsig.signal import data as fit_data
+from keras_oddsig.signal import selection
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
-from keras_oddsig.signal.selection import check_selection
 from keras_oddsig.signal.statistics import BINS
 
 __all__ = ["ActivationSpread"]
@@ -140,7 +143,7 @@ class ActivationSpread(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         fit_data.check_data("data", data)
-        check_selection(layers)
+        selection.check_selection(layers)
         if frequency not in ("epoch", "train_begin"):
             if isinstance(frequency, str):
                 raise ValueError(
@@ -171,7 +174,7 @@ class ActivationSpread(keras.callbacks.Callback):
         self._measurement: Any = None
         self._writer: Any = None
         self._summary = dict.fromkeys(_SUMMARY, math.nan)
-        self._count = _BatchCount()
+        self._count = BatchCount()
         self._begun = False
         self._epoch = -1
         self._measured_at = -1
@@ -202,7 +205,7 @@ class ActivationSpread(keras.callbacks.Callback):
 
     def set_model(self, model: Any) -> None:
         if model is not self._model:
-            self._count = _BatchCount()
+            self._count = BatchCount()
             self._summary = dict.fromkeys(_SUMMARY, math.nan)
         super().set_model(model)
 
@@ -211,7 +214,7 @@ class ActivationSpread(keras.callbacks.Callback):
             batches = fit_data.batches(self.data, self.batches)
             self._taken = [fit_data.to_device(x) for x, _ in batches]
         model = self.model if self._watched is None else self._watched
-        _check_call(model, self._watched)
+        selection.check_call(model, self._watched)
         if not model.built:
             # TensorFlow's `fit` would build it in its first step.
             model(self._taken[0], training=False)
@@ -288,88 +291,6 @@ class ActivationSpread(keras.callbacks.Callback):
             "spread_max": float(np.max(whole.table["std"])),
             "saturated_max": _greatest(whole.table["saturated"]),
         }
-
-
-class _BatchCount:
-    """Counts the batches on which a model was trained, from one `fit` to the next.
-
-    How far it had come before, only its optimizer knows, which is saved with it: `begin` asks
-    that. From there on batches are counted, for an optimizer counts what it applies, and that
-    may be more than once a batch, or not at all: where gradients overflow, or a `train_step`
-    has other optimizers.
-    """
-
-    def __init__(self) -> None:
-        self._before_epoch = 0
-        self._in_epoch = 0
-        self._last_begun = 0
-        self._ahead = 0  # of the optimizer's count
-        self._lock = threading.Lock()
-
-    def begin(self, model: Any) -> int:
-        """Begins a `fit`, or goes on after one that may have been interrupted."""
-        applied = _applied(model)
-        # One that has counted nothing is new, or never used.
-        return self._begin_epoch(applied + self._ahead if applied else self._now(), applied)
-
-    def batch_begun(self, batch: int) -> int:
-        self._last_begun = self._before_epoch + batch
-        return self._last_begun
-
-    def batch_ended(self, batch: int) -> None:
-        # On whichever thread, in whichever order.
-        with self._lock:
-            self._in_epoch = max(self._in_epoch, batch + 1)
-
-    def epoch_ended(self, model: Any) -> int:
-        applied = _applied(model)
-        counted, by_optimizer = self._now(), applied + self._ahead
-        # Of the last execution of several batches Keras does not say how many there were.
-        exact = self._last_begun < by_optimizer < counted
-        return self._begin_epoch(by_optimizer if exact else counted, applied)
-
-    def _begin_epoch(self, count: int, applied: int) -> int:
-        self._before_epoch, self._in_epoch, self._ahead = count, 0, count - applied
-        return count
-
-    def _now(self) -> int:
-        return self._before_epoch + self._in_epoch
-
-
-def _applied(model: Any) -> int:
-    """How many times a model's optimizer has been given gradients.
-
-    Where that of `compile` never was, as in a GAN with optimizers of its own, the least of
-    theirs counts: a critic may be trained several times a batch.
-    """
-    own = _iterations(getattr(model, "optimizer", None))
-    others = (_iterations(value) for value in vars(model).values())
-    return own or min((count for count in others if count), default=0)
-
-
-def _iterations(optimizer: Any) -> int:
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        return 0
-    # Not `optimizer.iterations`, which under gradient accumulation counts updates, and not
-    # `int`, which knows no variable of a `tf.distribute` strategy. An optimizer around others
-    # has their variables, too, and may leave its own at 0.
-    counts = (variable for variable in optimizer.variables if variable.name == "iteration")
-    return max((int(keras.ops.convert_to_numpy(count)) for count in counts), default=0)
-
-
-def _can_be_called(model: Any) -> bool:
-    cls = type(model)
-    return cls.call is not keras.Model.call or cls.__call__ is not keras.Model.__call__
-
-
-def _check_call(model: Any, received: Any) -> None:
-    if _can_be_called(model):
-        return
-    inside = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
-    raise ValueError(
-        f"`model` must be a model with a `call`, and {type(model).__name__} has none: give one of "
-        f"those inside it ({', '.join(inside) or 'there is none'}). Received: model={received!r}"
-    )
 
 
 def _rows(epoch: int, step: int, measured: Measured) -> Iterator[dict[str, Any]]:

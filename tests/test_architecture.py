@@ -18,7 +18,7 @@ FLOORS = [
     ["_axes", "_scales", "_seeds"],
     ["_draws"],
     ["initializers"],
-    ["signal"],
+    ["signal", "_batch_count"],
     ["callbacks", "diagnostics"],
     ["cli", "_registration"],
     ["__init__", "__main__"],

@@ -220,14 +220,7 @@ def _check_model(model: Any) -> None:
         raise TypeError(f"`model` must be a `keras.Model`. Received: model={model!r}")
     if model.built:
         return
-    if not selection.has_call(model):
-        held = {**vars(model), **vars(model).get("_modules", {})}  # where PyTorch keeps layers
-        parts = [name for name, part in held.items() if isinstance(part, keras.Model)]
-        such = f"such as its {' or '.join(parts)}" if parts else "which hold its layers"
-        raise ValueError(
-            "`model` must be a model that can be called. This one has no `call`, only parts of "
-            f"its own: give one of these, {such}. Received: model={model!r}"
-        )
+    selection.check_call(model, model)
     raise ValueError(
         "`model` must be built: call it on data once, or give it an input shape. "
         f"Received: model={model!r}"

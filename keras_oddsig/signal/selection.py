@@ -200,9 +200,17 @@ def layers_of(model: Any) -> list[Any]:
     ]
 
 
-def has_call(model: Any) -> bool:
-    """Whether a model can be called: one with a `train_step` of its own may have no `call`."""
-    return type(model).call not in (keras.Model.call, keras.layers.Layer.call)
+def check_call(model: Any, received: Any) -> None:
+    """Raises ValueError where a model cannot be called, as one of parts with a `train_step`."""
+    cls = type(model)
+    if cls.call is not keras.Model.call or cls.__call__ is not keras.Model.__call__:
+        return
+    held = {**vars(model), **vars(model).get("_modules", {})}  # where PyTorch keeps layers
+    parts = [name for name, part in held.items() if isinstance(part, keras.Model)]
+    raise ValueError(
+        f"`model` must be a model with a `call`, and {cls.__name__} has none: give one of those "
+        f"inside it ({', '.join(parts) or 'there is none'}). Received: model={received!r}"
+    )
 
 
 def kernels(layer: Any) -> list[Any]:

@@ -42,6 +42,10 @@ other function is checked by the solver, once.
 - `activation_gradient`, with a loss: `sqrt(B) norm(dloss/dx)`. Of a loss that is a mean over
   samples it is the root mean square of the norms of their own gradients.
 
+- `first_derivative`, `second_derivative`, of a model of one to four inputs, or on request: root
+  mean squares of `dx/du` and `d2x/du2` over the inputs `u`, the units, and the first 64 samples;
+  by differences of fourth order, in steps of a tenth of an input's standard deviation.
+
 `cosine` and `effective_rank` see the first 64 samples of a batch. Over several batches `mean`,
 `std`, `rms`, the extremes and the fractions are those of all their samples; gradients are
 combined as root mean squares, the rest as means, by the number of samples.

@@ -5,6 +5,7 @@ What the numbers mean, `predictions` and `verdicts` say.
 
 from __future__ import annotations
 
+import functools
 import math
 import weakref
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from keras_oddsig import _backend
 from keras_oddsig.signal import recording, selection, statistics
 from keras_oddsig.signal.data import check_batch, to_device
+from keras_oddsig.signal.derivatives import InputDerivatives
 from keras_oddsig.signal.losses import Loss
 from keras_oddsig.signal.recording import Call, Recorder
 from keras_oddsig.signal.statistics import (
@@ -108,6 +110,11 @@ class Measurement:
         self._function = _backend.measuring(
             self._run, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
         )
+
+    @functools.cached_property
+    def derivatives(self) -> InputDerivatives:
+        """Those of the same rows by the model's inputs."""
+        return InputDerivatives(self._model(), self.watch)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import Any, Final
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from keras_oddsig import initializers, solver
 from keras_oddsig.activations import OddSigmoid
@@ -102,3 +104,44 @@ def _state_spread(initializer: Any) -> float | None:
         profile = initializer.activation.profile
         return float(solver.recurrent_spread(profile, initializer.effective_noise_scale))
     return float(initializer.operating_point.spread)
+
+
+# Points for which the diagonal kernel's law is computed, times layers and inputs: a second.
+_LAWS: Final = 500
+
+
+def predict_derivatives(
+    measured: Measured, points: NDArray[Any]
+) -> list[tuple[float, float] | None]:
+    """Of each row the derivatives by an input that the solver expects, first and second.
+
+    For a chain of one kind that reads the points themselves; its first kernel may be a rotation
+    of another gain.
+    """
+    calls = measured.calls
+    unknown: list[tuple[float, float] | None] = [None] * len(calls)
+    first, *others = (initializer_of(call) for call in calls)
+    inputs = points.shape[1]
+    if first is None or _kind(first) is None:
+        return unknown
+    kind = _kind(others[0] if others else first)
+    depth = 1 + sum(1 for _ in itertools.takewhile(lambda each: _kind(each) == kind, others))
+    made = others[0] if depth > 1 else first
+    rotation = isinstance(first, initializers.OddSigmoidOrthogonal)
+    gain = first.effective_gain if rotation and _kind(first) != kind else None
+    if isinstance(made, initializers.OddSigmoidOrthogonal):
+        if not rotation:  # an identity before rotations: not computed
+            return unknown
+        solve: Any = solver.derivatives_orthogonal
+        scale = made.effective_gain
+    else:
+        solve, scale = solver.derivatives_diagonal, made.effective_noise_scale
+        points = points[:: math.ceil(len(points) * depth * inputs / _LAWS)]
+    try:
+        f = made.activation.reference
+        axes = [solve(f, depth, scale, points, axis, gain) for axis in range(inputs)]
+    except ValueError:  # of an order below 2, or without any noise
+        return unknown
+    squares = [np.mean([getattr(d, n) ** 2 for d in axes], axis=0) for n in ("first", "second")]
+    found = [(float(a), float(b)) for a, b in np.sqrt(squares).T]
+    return [*found, *unknown[depth:]]

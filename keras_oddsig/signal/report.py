@@ -5,14 +5,20 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_oddsig.signal import derivatives as input_derivatives
 from keras_oddsig.signal.data import batches, check_data
 from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
-from keras_oddsig.signal.predictions import predict
+from keras_oddsig.signal.predictions import predict, predict_derivatives
 from keras_oddsig.signal.verdicts import HEALTHY, advice_on, judge
 
 
@@ -27,6 +33,8 @@ class LayerSignal:
         predicted_spread: What the solver expects of `std`; `None` where it cannot know.
         predicted_negative_rate: What it expects of `negative_rate`.
         verdict: `"healthy"`, or what is wrong at this layer.
+        predicted_first_derivative: What it expects of `first_derivative`.
+        predicted_second_derivative: What it expects of `second_derivative`.
     """
 
     name: str
@@ -35,6 +43,8 @@ class LayerSignal:
     predicted_spread: float | None
     predicted_negative_rate: float | None
     verdict: str
+    predicted_first_derivative: float | None = None
+    predicted_second_derivative: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,8 @@ class SignalReport:
                     "verdict": layer.verdict,
                     "predicted_spread": _finite(layer.predicted_spread),
                     "predicted_negative_rate": _finite(layer.predicted_negative_rate),
+                    "predicted_first_derivative": _finite(layer.predicted_first_derivative),
+                    "predicted_second_derivative": _finite(layer.predicted_second_derivative),
                     "statistics": {k: _finite(v) for k, v in layer.statistics.items()},
                 }
                 for layer in self.layers
@@ -101,7 +113,18 @@ class SignalReport:
             "rank": "effective_rank",
             "gradient": "activation_gradient",
         }
-        rows = [{**layer.statistics, "": layer.predicted_spread} for layer in self.layers]
+        if input_derivatives.NAMES[0] in self.layers[0].statistics:
+            # Of few inputs: what a physics-informed loss is made of, in place of directions.
+            del columns["cosine"], columns["rank"]
+            columns |= {"u_x": "first_derivative", "u_xx": "second_derivative", "expected": "u_xx"}
+        rows = [
+            {
+                **layer.statistics,
+                "": layer.predicted_spread,
+                "u_xx": layer.predicted_second_derivative,
+            }
+            for layer in self.layers
+        ]
         columns = {
             title: key for title, key in columns.items() if any(_shown(r.get(key)) for r in rows)
         }
@@ -145,7 +168,12 @@ def _finite(value: float | None) -> float | None:
 
 
 def signal_report(
-    model: Any, x: Any, y: Any = None, loss: Any = None, layers: Any = None
+    model: Any,
+    x: Any,
+    y: Any = None,
+    loss: Any = None,
+    layers: Any = None,
+    derivatives: bool | None = None,
 ) -> SignalReport:
     """Looks at the signal in a model, layer by layer, and says whether it is healthy.
 
@@ -194,6 +222,10 @@ def signal_report(
             a layer to a boolean, or a sequence of these. By default every layer with an
             odd-sigmoid activation, and every `keras.layers.Activation`; of a block that
             applies one to other layers' outputs, each use.
+        derivatives: Whether to measure the first and second derivatives of each row by the
+            model's inputs, too, and what the solver expects of them: what the loss of a
+            physics-informed network is made of. By default where the model is a function of
+            one to four numbers. Taken at the first 64 samples, in full precision.
 
     Returns:
         A `SignalReport`.
@@ -215,13 +247,42 @@ def signal_report(
         function = loss_of(model, loss)
     measure = measurement(model, layers, function)
     # Batch by batch: a data set may be larger than the memory.
-    return report_of(pooled([measure(*batch) for batch in itertools.chain([first], stream)]))
+    parts = [measure(*batch) for batch in itertools.chain([first], stream)]
+    measured = pooled(parts)
+    points = _points(model, first[0], derivatives)
+    if points is None:
+        return report_of(measured)
+    table = {**measured.table, **measure.derivatives(points[: input_derivatives.POINTS])}
+    expected = None
+    # If it is the points themselves that enter the first kernel.
+    if math.isclose(parts[0].source.rms, np.sqrt(np.mean(points**2)), rel_tol=1e-3):
+        expected = predict_derivatives(measured, points[: input_derivatives.POINTS])
+    return report_of(replace(measured, table=table), expected)
 
 
-def report_of(measured: Measured) -> SignalReport:
-    """The report on what was measured."""
+def _points(model: Any, x: Any, wanted: bool | None) -> NDArray[Any] | None:
+    """The samples as points of the domain, if derivatives are to be taken at them."""
+    if wanted not in (True, False, None):
+        raise TypeError(f"`derivatives` must be a boolean or None. Received: derivatives={wanted}")
+    possible = input_derivatives.can_be_taken(model, x)
+    if wanted and not possible:
+        raise ValueError(
+            "`derivatives` must be left out unless `x` is one array of the shape (samples, "
+            "features), of floating numbers, and the model computes in float32 or float64 with "
+            "batches of any size. Received: derivatives=True"
+        )
+    if wanted is False or not possible or (not wanted and x.shape[1] > input_derivatives.FEW):
+        return None
+    return np.asarray(keras.ops.convert_to_numpy(x), dtype=float)
+
+
+def report_of(
+    measured: Measured, expected: Sequence[tuple[float, float] | None] | None = None
+) -> SignalReport:
+    """The report on what was measured; `expected` are the derivatives that the solver expects."""
     predictions = predict(measured)
     rows, verdict, start = judge(measured, predictions)
+    expected = expected or [None] * len(rows)
     layers = tuple(
         LayerSignal(
             call.name,
@@ -229,6 +290,7 @@ def report_of(measured: Measured) -> SignalReport:
             {name: float(values[row]) for name, values in measured.table.items()},
             *predictions[row],
             rows[row],
+            *(expected[row] or ()),
         )
         for row, call in enumerate(measured.calls)
     )

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import keras_oddsig as ko
-from keras_oddsig.diagnostics import SignalReport
+from keras_oddsig import SignalReport
 
 # Keras's own must be new instances: one instance gives all layers the same kernel.
 Init = Callable[[int], keras.initializers.Initializer]

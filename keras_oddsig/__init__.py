@@ -30,14 +30,17 @@ if TYPE_CHECKING:
         get,
     )
     from keras_oddsig.callbacks import ActivationSpread
-    from keras_oddsig.diagnostics import LayerSignal, SignalReport, signal_report
     from keras_oddsig.initializers import OddSigmoidInit, OddSigmoidOrthogonal
     from keras_oddsig.plotting import plot_spread
+    from keras_oddsig.signal import LayerSignal, SignalReport, signal_report
     from keras_oddsig.solver import (
+        Derivatives,
         NotOddSigmoidError,
         OrthogonalGain,
         Profile,
         SpreadProfile,
+        derivatives_diagonal,
+        derivatives_orthogonal,
         fixed_point,
         negative_rate,
         noise_scale,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
         orthogonal_spread,
         profile_of,
         propagate,
+        propagate_orthogonal,
         recurrent_noise_scale,
         recurrent_spread,
         spread,
@@ -61,6 +65,7 @@ __all__ = [
     "Algebraic",
     "Arctan",
     "BipolarSigmoid",
+    "Derivatives",
     "Erf",
     "Gudermannian",
     "Langevin",
@@ -75,6 +80,8 @@ __all__ = [
     "Softsign",
     "SpreadProfile",
     "Tanh",
+    "derivatives_diagonal",
+    "derivatives_orthogonal",
     "fixed_point",
     "get",
     "negative_rate",
@@ -84,6 +91,7 @@ __all__ = [
     "plot_spread",
     "profile_of",
     "propagate",
+    "propagate_orthogonal",
     "recurrent_noise_scale",
     "recurrent_spread",
     "signal_report",

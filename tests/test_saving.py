@@ -389,9 +389,7 @@ def test_a_star_leaves_the_modules_of_keras_alone():
 def test_package_offers_what_its_modules_do():
     modules = _registration._MODULES
     listed = {name for module in modules for name in getattr(ko, module).__all__}
-    solvers_own = {"propagate_orthogonal"}  # for `signal`, not among the first names
-    assert solvers_own < set(ko.solver.__all__)
-    assert set(ko.__all__) == listed - solvers_own
+    assert set(ko.__all__) == listed
     assert set(dir(ko)) == set(ko.__all__) | set(modules)
     assert all(getattr(ko, name) is not None for name in dir(ko))
     with pytest.raises(AttributeError, match="no attribute 'OddSigmoidInitt'"):

@@ -177,6 +177,25 @@ class TestNaN:
         assert np.isfinite([dead["saturated"], constant["std"], last["max"]]).all()
 
 
+class TestPooling:
+    @pytest.mark.parametrize("tail", [1, 40])
+    def test_a_batch_without_directions_does_not_hide_those_of_the_others(self, tail):
+        layers = [Dense(6, "tanh", kernel_initializer="normal") for _ in range(2)]
+        model = keras.Sequential([keras.Input((6,)), *layers])
+        model.compile(run_eagerly=True)
+        x = np.concatenate([data(samples=256), np.repeat(X[:1], tail, axis=0)])
+        rows = ko.signal_report(model, x).layers
+        for row, whole in zip(rows, ko.signal_report(model, x[:256]).layers, strict=True):
+            rank = row.statistics["effective_rank"]
+            assert rank == pytest.approx(whole.statistics["effective_rank"], rel=1e-6)
+            assert np.isfinite(row.statistics["cosine"])
+
+    def test_a_batch_that_is_not_finite_is_not_hidden(self):
+        model = TestData().model()
+        x = np.concatenate([data(samples=256), np.full((3, 6), np.nan, "float32")])
+        assert ko.signal_report(model, x).verdict == "not finite"
+
+
 class TestData:
     def model(self, units=6):
         model = keras.Sequential([keras.Input((units,)), Dense(4, "tanh"), Dense(3)])

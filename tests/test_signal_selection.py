@@ -1,6 +1,7 @@
 """What counts as a row, and whose activation it is, on the backend that KERAS_BACKEND names."""
 
 import importlib
+import threading
 
 import keras
 import numpy as np
@@ -42,6 +43,17 @@ class Block(keras.layers.Layer):
     def call(self, x):
         h = self.activation(self.dense(x))
         return 3 * x + h if self.residual else h
+
+
+class Both(keras.Model):
+    def __init__(self, *parts):
+        super().__init__()
+        self.parts = list(parts)
+
+    def call(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
 
 
 class Shared(keras.Model):
@@ -165,6 +177,39 @@ class TestBlocks:
         assert (first.activation, second.activation) == ("tanh", None)
         expected = ops.convert_to_numpy(model(data())).std()
         assert second.statistics["std"] == pytest.approx(expected, rel=1e-4)
+
+    def test_its_function_is_what_it_was_though_a_second_thread_looks_meanwhile(self):
+        second_inside, first_done = threading.Event(), threading.Event()
+
+        class Slow(keras.layers.Layer):
+            """The second thread stays inside until the first is done, if it gets in."""
+
+            def call(self, x):
+                if threading.current_thread().name == "first":
+                    second.start()
+                    second_inside.wait(0.3)
+                else:
+                    second_inside.set()
+                    first_done.wait(0.3)
+                return x
+
+        block = Block("tanh")
+        inner = keras.Sequential([keras.Input((8,)), block])
+        model = Both(Slow(), inner)
+        model.built = True
+        model.compile(run_eagerly=True)
+
+        def look():
+            ko.signal_report(model, data())
+            if threading.current_thread().name == "first":
+                first_done.set()
+
+        first, second = (threading.Thread(target=look, name=name) for name in ("first", "second"))
+        first.start()
+        first.join()
+        second.join()
+        assert second_inside.is_set()
+        assert block.activation is keras.activations.tanh
 
     def test_its_function_is_what_it_was(self):
         block = Block("tanh")

@@ -296,22 +296,32 @@ def pooled(measured: Sequence[Measured]) -> Measured:
     def root_mean_square(values: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(np.sqrt(average(values**2)))
 
+    def average_where_defined(values: NDArray[Any]) -> NDArray[Any]:
+        # A last batch of one sample, or of equal ones, says nothing about directions.
+        known = np.where(np.isnan(values), 0.0, weights[:, None])
+        with np.errstate(invalid="ignore"):
+            return np.asarray((known * np.nan_to_num(values)).sum(axis=0) / known.sum(axis=0))
+
     table = {name: average(values) for name, values in tables.items()}
     table["std"] = np.sqrt(average(tables["std"] ** 2 + (tables["mean"] - table["mean"]) ** 2))
     for name in ("rms", *BACKWARD):
         if name in table:
             table[name] = root_mean_square(tables[name])
+    for name in SOMETIMES_UNDEFINED:
+        table[name] = average_where_defined(tables[name])
     for name in ("min", "spread_min"):
         table[name] = tables[name].min(axis=0)
     for name in ("max", "spread_max"):
         table[name] = tables[name].max(axis=0)
     sources = np.array([(m.source.rms, m.source.spread, m.source.rank) for m in measured])
+    rms, spread = root_mean_square(sources[:, :2])
+    (rank,) = average_where_defined(sources[:, 2:])
     # The fractions are relative to the rms of the first row of their own batch.
     return Measured(
         first.calls,
         table,
         None,
-        Source(*map(float, root_mean_square(sources))),
+        Source(float(rms), float(spread), float(rank)),
         sum(m.samples for m in measured),
         np.sum([m.values for m in measured], axis=0),
     )

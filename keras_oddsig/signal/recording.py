@@ -264,7 +264,18 @@ def _owner(cls: type, name: str) -> type:
 
 @contextmanager
 def unchanged(layers: Sequence[Any]) -> Iterator[None]:
-    """Puts back the attributes that the layers' own code sets while it runs."""
+    """Puts back the attributes that the layers' own code sets while it runs.
+
+    One thread at a time: another would take what is set meanwhile for what was there before.
+    """
+    with _one_at_a_time:
+        yield from _put_back(layers)
+
+
+_one_at_a_time: Final = threading.RLock()
+
+
+def _put_back(layers: Sequence[Any]) -> Iterator[None]:
     before = [
         (layer, dict(vars(layer)), list(layer._losses), set(layer._loss_ids)) for layer in layers
     ]

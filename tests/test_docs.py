@@ -25,7 +25,7 @@ def test_readme_has_blocks_and_they_save_a_model():
 
 @pytest.mark.parametrize(
     "module",
-    ["solver", "activations", "initializers", "signal.report", "callbacks", "plotting"],
+    ["solver", "activations", "initializers", "signal", "callbacks", "plotting", "cli"],
 )
 def test_docstring_examples_print_what_they_say(module):
     import keras
@@ -35,7 +35,7 @@ def test_docstring_examples_print_what_they_say(module):
         results = doctest.testmod(source, extraglobs={"keras": keras})
         assert results.failed == 0
         attempted += results.attempted
-    assert attempted > 5 or module == "initializers"
+    assert attempted > 5 or module in ("initializers", "cli")
 
 
 def _with_submodules(module):

@@ -65,7 +65,7 @@ class SignalReport:
 
     @property
     def healthy(self) -> bool:
-        return self.verdict == "healthy"
+        return self.verdict == HEALTHY
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON knows it: `None` for what is undefined or infinite."""

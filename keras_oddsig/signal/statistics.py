@@ -128,22 +128,21 @@ def _block(x: Any, bound: NDArray[Any], first: Any, first_rms: Any) -> Any:
     saturated = fraction(ops.abs(x) > limits[:, None, None])
     negative = ops.zeros_like(mean) if first is None else fraction(x * ops.sign(first) < 0)
     cosine, rank = _directions(scaled[:, :_PAIRED])
-    return ops.stack(
-        [
-            size * mean,
-            size * ops.sqrt(variance),
-            size * ops.sqrt(variance + ops.square(mean)),
-            low,
-            high,
-            saturated,
-            fraction(ops.abs(x) < DEAD * first_rms),
-            negative,
-            cosine,
-            rank,
-            *_quantiles(size[:, None] * ops.sqrt(variances), samples),
-        ],
-        axis=1,
-    )
+    spreads = _quantiles(size[:, None] * ops.sqrt(variances), samples)
+    numbers = {
+        "mean": size * mean,
+        "std": size * ops.sqrt(variance),
+        "rms": size * ops.sqrt(variance + ops.square(mean)),
+        "min": low,
+        "max": high,
+        "saturated": saturated,
+        "dead": fraction(ops.abs(x) < DEAD * first_rms),
+        "negative_rate": negative,
+        "cosine": cosine,
+        "effective_rank": rank,
+        **dict(zip(_SPREADS, spreads, strict=True)),
+    }
+    return ops.stack([numbers[name] for name in FORWARD], axis=1)
 
 
 def _directions(x: Any) -> tuple[Any, Any]:

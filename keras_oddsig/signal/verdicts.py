@@ -15,7 +15,6 @@ from keras_oddsig.signal.measurement import Measured
 from keras_oddsig.signal.predictions import Prediction, initializer_of
 from keras_oddsig.signal.recording import Call
 
-#
 # The thresholds come from Dense networks of 10 to 100 layers, 32 to 256 wide, on Gaussian
 # inputs and on scikit-learn's digits, 128 samples, tanh and softsign. The figures are of the
 # last layer; "kept" is its spread (against the prediction, or the first row's) times its
@@ -39,6 +38,11 @@ COLLAPSED: Final = 0.05
 # OddSigmoidOrthogonal chooses itself (.55 at 10).
 LARGE: Final = 0.5
 LARGE_FOR: Final = 20
+# A mean over rows decides, for single narrow layers scatter by a tenth: rows down to this part of
+# it belong to it.
+SCATTER: Final = 0.8
+# A spread that the initializer's own prediction foresees, within a quarter, is meant.
+AS_MEANT: Final = 1.25
 # Units beyond 0.97 sup f pass on a seventeenth of a gradient (tanh) or less, at any depth.
 MOSTLY_SATURATED: Final = 0.3
 # Of the units of one layer, wherever it stands: its kernel then gets next to no gradient. Our own
@@ -71,32 +75,10 @@ def judge(measured: Measured, predictions: Sequence[Prediction]) -> tuple[list[s
     if not finite.all():
         start = int(np.argmin(finite))
         return [HEALTHY if ok else "not finite" for ok in finite], "not finite", start
-    activation = [call.activation for call in measured.calls]
-    odd = np.array([f is not None for f in activation])
+    odd = np.array([call.activation is not None for call in measured.calls])
     # Comparisons are between rows of one sort: a softmax is small, a ReLU's samples alike.
     judged = np.flatnonzero(odd if odd.any() else ~odd)
-    wrong = {name: np.zeros(count, dtype=bool) for name in _FORWARD_VERDICTS}
-    first = judged[0]
-    units = measured.values / measured.samples
-    bound = np.array([math.inf if f is None else f.profile.bound for f in activation])
-    predicted = np.array([math.nan if p[0] is None else p[0] for p in predictions])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = table["std"] / np.where(np.isnan(predicted), table["std"][first], predicted)
-        rank = table["effective_rank"] / np.minimum(table["effective_rank"][first], units)
-        # Of one sample, or of equal ones, there is no rank to lose.
-        rank = np.where(np.isnan(rank), 0.0 if math.isfinite(rank[first]) else 1.0, rank)
-        size = np.where(np.isnan(size), 0.0, size)
-        apart = (1 - table["cosine"]) / (1 - table["cosine"][first])
-    wrong["collapsing"] = np.minimum(size, 1) * np.minimum(rank, 1) < COLLAPSED
-    wrong["saturating"] = table["saturated"] > MOSTLY_SATURATED
-    share = np.where(table["std"] < 1.25 * predicted, 0.0, table["std"] / bound)
-    if len(judged) >= LARGE_FOR and share[judged[-LARGE_FOR:]].mean() > LARGE:
-        # On the average: single narrow layers scatter by a tenth.
-        wrong["saturating"] |= share > 0.8 * LARGE
-    alike = (table["cosine"] > ALIKE) & (apart < 1 - ALIKE)
-    wrong["forgetting"] = alike | (rank < FORGOTTEN)
-    # What is small and alike has collapsed; what is of full size has forgotten.
-    wrong["collapsing"] &= ~(alike & (size > LARGE))
+    wrong = _faults(measured, predictions, judged)
     lasting = [(name, _final_run(wrong[name], judged)) for name in _FORWARD_VERDICTS]
     if "activation_gradient" in table:
         lasting.append(_gradient_verdict(table["activation_gradient"]))
@@ -110,6 +92,34 @@ def judge(measured: Measured, predictions: Sequence[Prediction]) -> tuple[list[s
         if len(run) and run[0] < start:
             verdict, start = name, int(run[0])
     return rows, verdict, -1 if verdict == HEALTHY else start
+
+
+def _faults(
+    measured: Measured, predictions: Sequence[Prediction], judged: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """Of each forward verdict, the rows that would deserve it if it lasted."""
+    table, first = measured.table, judged[0]
+    units = measured.values / measured.samples
+    bounds = (None if c.activation is None else c.activation.profile.bound for c in measured.calls)
+    bound = np.array([math.inf if each is None else each for each in bounds])
+    predicted = np.array([math.nan if spread is None else spread for spread, _ in predictions])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = table["std"] / np.where(np.isnan(predicted), table["std"][first], predicted)
+        rank = table["effective_rank"] / np.minimum(table["effective_rank"][first], units)
+        # Of one sample, or of equal ones, there is no rank to lose.
+        rank = np.where(np.isnan(rank), 0.0 if math.isfinite(rank[first]) else 1.0, rank)
+        size = np.where(np.isnan(size), 0.0, size)
+        apart = (1 - table["cosine"]) / (1 - table["cosine"][first])
+    alike = (table["cosine"] > ALIKE) & (apart < 1 - ALIKE)
+    # What is small and alike has collapsed; what is of full size has forgotten.
+    collapsing = np.minimum(size, 1) * np.minimum(rank, 1) < COLLAPSED
+    collapsing &= ~(alike & (size > LARGE))
+    saturating = table["saturated"] > MOSTLY_SATURATED
+    share = np.where(table["std"] < AS_MEANT * predicted, 0.0, table["std"] / bound)
+    if len(judged) >= LARGE_FOR and share[judged[-LARGE_FOR:]].mean() > LARGE:
+        saturating |= share > SCATTER * LARGE
+    forgetting = alike | (rank < FORGOTTEN)
+    return {"collapsing": collapsing, "saturating": saturating, "forgetting": forgetting}
 
 
 def _start(name: str, run: NDArray[Any]) -> int:

@@ -321,7 +321,7 @@ def pickled(init):
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
-@pytest.mark.parametrize("cls", [*BOTH, KEEPING])
+@pytest.mark.parametrize("cls", [ko.OddSigmoidInit, KEEPING])
 class TestCopiesOfAnInitializer:
     @pytest.mark.parametrize("used", [False, True])
     @pytest.mark.parametrize("seed", [lambda: None, lambda: 3, new_generator])
@@ -331,15 +331,15 @@ class TestCopiesOfAnInitializer:
             keras.utils.set_random_seed(1)
             init = cls(ko.Erf(rate=2.0), depth=7, seed=seed(), gates=2)
             if used:
-                init((4, 6))
+                init((4, 4))
             twin = make(init)
             assert twin.get_config() == init.get_config()
-            return draw(twin, (4, 8)), draw(twin, (4, 4))
+            # Twice, unless an integer seed would warn of that.
+            return [draw(twin, (4, 8)) for _ in range(1 if init.seed == 3 else 2)]
 
         found = after(duplicate)
         expected = after(lambda init: type(init).from_config(init.get_config()))
-        assert np.array_equal(found[0], expected[0])
-        assert np.array_equal(found[1], expected[1])
+        assert np.array_equal(found, expected)
 
     def test_share_a_function_that_has_no_name(self, cls, duplicate, draw):
         init = cls(lambda x: 2 * ops.tanh(x), seed=3)

@@ -20,6 +20,7 @@ import pytest
 
 import keras_oddsig as ko
 from keras_oddsig import _functions, activations, cli
+from keras_oddsig.cli import inspection
 
 WIDTH = 16
 
@@ -109,6 +110,26 @@ class TestSolve:
             }
         )
 
+    def test_derivatives_of_a_function_of_few_inputs(self, run):
+        asked = ("--depth", 6, "--inputs", 2, "--input-std", 0.58)
+        _, output, _ = run("solve", *asked, "--json")
+        numbers = json.loads(output)
+        first = ko.OddSigmoidOrthogonal("tanh", depth=6, input_std=0.58)
+        hidden, diagonal = (cls("tanh", depth=6) for cls in (first.__class__, ko.OddSigmoidInit))
+        x = np.random.default_rng(0).uniform(-1, 1, (64, 2)).astype("float32")
+        for kernel, kernels in {"orthogonal": [first, hidden], "diagonal": [diagonal] * 2}.items():
+            layers = [
+                keras.layers.Dense(256, "tanh", kernel_initializer=kernels[i > 0]) for i in range(6)
+            ]
+            model = keras.Sequential([keras.Input((2,)), *layers])
+            found = ko.signal_report(model, x).layers[-1].statistics
+            for order in ("first", "second"):
+                predicted = numbers[f"{kernel}_{order}_derivative"]
+                assert found[f"{order}_derivative"] == pytest.approx(predicted, rel=0.25)
+        _, table, _ = run("solve", *asked)
+        assert f"{numbers['orthogonal_second_derivative']:.5g} │" in table
+        assert "derivative" not in run("solve")[1]
+
     def test_standard_deviations_are_those_of_the_kernels(self, run):
         _, output, _ = run("solve", "--activation", "langevin", "--width", 200, "--json")
         numbers = json.loads(output)
@@ -178,6 +199,7 @@ class TestSolve:
             ("--depth", "ten", "--depth"),
             ("--width", "-3", "Received: width=-3"),
             ("--input-std", "0", "Received: input_std=0.0"),
+            ("--inputs", "9", "must be from 1 to 8. Received: inputs=9"),
             ("--negative-rate", "0.5", "Received: negative_rate=0.5"),
             ("--negative-rate", "nan", "Received: negative_rate=nan"),
             ("--noise-scale", "inf", "noise_scale"),
@@ -253,7 +275,7 @@ class TestInspect:
         probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         expected = -np.log(probabilities[[0, 1], y])
         for name in ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"):
-            plain, told = (cli._loss(name, from_logits) for from_logits in (False, True))
+            plain, told = (inspection._loss(name, from_logits) for from_logits in (False, True))
             for loss, outputs in ((plain, probabilities), (told, logits)):
                 value = keras.ops.convert_to_numpy(loss(y, outputs))
                 assert np.mean(value) == pytest.approx(expected.mean(), rel=1e-3)

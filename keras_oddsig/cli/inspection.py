@@ -1,0 +1,223 @@
+"""`keras-oddsig inspect`: a saved model and data from files that may hold anything.
+
+What is made of them is `signal`'s. Nothing that a file brings is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import json
+import os
+import sys
+import warnings
+import zipfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from keras_oddsig.cli.messages import (
+    HEALTHY,
+    UNHEALTHY,
+    UnusableError,
+    one_line,
+    say,
+    unusable,
+)
+
+_MAGIC: Final = b"\x93NUMPY"
+
+
+def inspect_model(args: argparse.Namespace) -> int:
+    # What costs nothing is checked first; a model may take minutes.
+    if (args.y is None) != (args.loss is None):
+        raise UnusableError("--y and --loss must be given together")
+    if args.from_logits and args.loss is None:
+        raise UnusableError("--from-logits must be given with --loss")
+    if args.samples < 1:
+        raise UnusableError(f"--samples must be at least 1. Received: {args.samples}")
+    data, length = _data(args.data, args.samples)
+    y, targets = (None, length) if args.y is None else _array(args.y, args.samples)
+    if targets != length:
+        raise UnusableError(
+            f"{args.y} must hold a target for each of the {length} inputs of {args.data}. "
+            f"Received: {targets}"
+        )
+    if args.plot is not None:
+        _check_picture(args.plot)
+
+    # Keras and its backends print and warn; the standard output is the report's.
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loss = None if args.loss is None else _loss(args.loss, args.from_logits)
+        model = _model(args.model)
+        with unusable(f"{args.model} cannot be run on {args.data}: ", Exception):
+            from keras_oddsig.signal import signal_report
+
+            report = signal_report(model, _inputs(model, data, args), y, loss)
+
+    if args.json:
+        print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
+    report = _printable(report)
+    if not args.json:
+        report.print()
+    if args.plot is not None:
+        _draw(report, args.plot)
+    if report.healthy:
+        say(f"{args.model} is healthy")
+        return HEALTHY
+    say(f"{args.model} is not healthy: {report.verdict}, from {report.start}. {report.advice}")
+    return UNHEALTHY
+
+
+def _data(path: Path, samples: int) -> tuple[Any, int]:
+    """The first rows of an array, or of several by name, and how many there are."""
+    if path.suffix != ".npz":
+        return _array(path, samples)
+    with unusable(f"{path} cannot be read as a .npz file: ", Exception):
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it does not begin as one" if path.is_file() else "it is not a file")
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: _rows(file[name], samples) for name in file.files}
+        lengths = {length for _, length in found.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"it holds arrays of {sorted(lengths)} samples")
+        return {name: array for name, (array, _) in found.items()}, lengths.pop()
+
+
+def _array(path: Path, samples: int) -> tuple[Any, int]:
+    """The first rows of a file of numbers, no more than is needed, and how many there are."""
+    with unusable(f"{path} cannot be read as a .npy file: ", Exception):
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise ValueError("it does not begin as one")
+        return _rows(np.load(path, mmap_mode="r", allow_pickle=False), samples)
+
+
+def _rows(rows: Any, samples: int) -> tuple[Any, int]:
+    """The first rows of an array that is of use, and how many there are."""
+    if not isinstance(rows, np.ndarray):
+        raise ValueError("it holds more than arrays")
+    if rows.dtype.kind not in "biuf":
+        raise ValueError(f"it holds {rows.dtype}, not real numbers")
+    if rows.ndim == 0 or rows.size == 0:
+        raise ValueError(f"it holds no samples, but the shape {rows.shape}")
+    array = np.array(rows[:samples])
+    if not np.isfinite(array).all():
+        raise ValueError("it holds numbers that are not finite")
+    return array, len(rows)
+
+
+def _model(path: Path) -> Any:
+    # No directory, no older format and no address that Keras would download from: the safe
+    # mode is that of .keras files.
+    if not path.is_file():
+        raise UnusableError(f"{path} is not a file")
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise UnusableError(f"{path} is not a .keras file, or not a whole one")
+    keras = _keras()
+    # A file may hold anything, and make Keras raise anything.
+    with unusable(f"{path} cannot be loaded as a Keras model: ", Exception):
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        if not isinstance(model, keras.Model):
+            raise ValueError(f"it holds no model, but an object of {type(model).__name__}")
+    return model
+
+
+def _keras() -> Any:
+    _quiet_tensorflow()
+    with unusable("Keras cannot be imported (KERAS_BACKEND selects its backend): ", Exception):
+        import keras
+
+        import keras_oddsig  # noqa: F401  (registers the classes)
+    return keras
+
+
+def _quiet_tensorflow() -> None:
+    """TensorFlow's notices would come between the lines of the report."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _loss(name: str, from_logits: bool) -> Any:
+    keras = _keras()
+    with unusable("--loss: ", ValueError):
+        loss = keras.losses.get(name)
+        if not from_logits:
+            return loss
+        # An instance of a loss is made anew, a function is told at each call.
+        made: Any = type(loss) if isinstance(loss, keras.losses.Loss) else loss
+        if "from_logits" not in inspect.signature(made).parameters:
+            raise ValueError(f"{name} knows no logits")
+        return partial(loss, from_logits=True) if made is loss else made(from_logits=True)
+
+
+def _inputs(model: Any, data: Any, args: argparse.Namespace) -> Any:
+    """The data as the model takes them; says what it takes, where the backend would fail."""
+    tensors = {tensor.name: tensor for tensor in getattr(model, "inputs", None) or ()}
+    if isinstance(data, dict) and len(data) == 1 and len(tensors) < 2:
+        data = next(iter(data.values()))  # of one input nobody need know the name
+    if not isinstance(data, dict):
+        if len(tensors) > 1:
+            raise UnusableError(
+                f"{args.model} takes {len(tensors)} inputs, and {args.data} holds one: give a "
+                f".npz file of {', '.join(tensors)}"
+            )
+        for tensor in tensors.values():
+            _check_shape(tensor, data, args)
+        return data
+    if not tensors:
+        return data  # a class of its own, which may well take a dictionary
+    if data.keys() != tensors.keys():
+        raise UnusableError(
+            f"{args.model} takes {', '.join(tensors)}, and {args.data} holds {', '.join(data)}"
+        )
+    for name, tensor in tensors.items():
+        _check_shape(tensor, data[name], args, f" as {name}")
+    return _keras().tree.pack_sequence_as(model.input, [data[name] for name in tensors])
+
+
+def _check_shape(tensor: Any, array: Any, args: argparse.Namespace, which: str = "") -> None:
+    shapes = tuple(tensor.shape), array.shape
+    if len(shapes[0]) == array.ndim and all(
+        a in (None, b) for a, b in zip(shapes[0][1:], array.shape[1:], strict=True)
+    ):
+        return
+    wanted, held = (
+        " x ".join("any" if size is None else str(size) for size in shape[1:]) or "one number"
+        for shape in shapes
+    )
+    raise UnusableError(
+        f"{args.model} takes samples of {wanted}{which}, and {args.data} holds {held}"
+    )
+
+
+def _check_picture(path: Path) -> None:
+    with unusable(f"{path} cannot be drawn without the extra `plot`: ", ImportError):
+        from matplotlib.backend_bases import FigureCanvasBase
+    with unusable(f"{path} cannot be drawn: ", ValueError):
+        formats = FigureCanvasBase.get_supported_filetypes()
+        if path.suffix[1:].lower() not in formats:
+            raise ValueError(f"its name must end in one of {', '.join(sorted(formats))}")
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{path.absolute().parent} is not a directory")
+
+
+def _draw(report: Any, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    report.plot(figure.subplots())
+    with warnings.catch_warnings(), unusable(f"{path} cannot be written: ", OSError):
+        warnings.simplefilter("ignore")  # of letters that the font does not have
+        figure.savefig(path, dpi=150)
+
+
+def _printable(report: Any) -> Any:
+    """The report with names that do not steer a terminal: a file may hold any."""
+    layers = tuple(replace(layer, name=one_line(layer.name)) for layer in report.layers)
+    start = None if report.start is None else one_line(report.start)
+    return replace(report, layers=layers, start=start)

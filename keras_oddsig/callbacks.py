@@ -92,7 +92,7 @@ class ActivationSpread(keras.callbacks.Callback):
         data: What to run the model on: an array, a list or dict of arrays for a model of
             several inputs, a tuple `(x, y)` of which `y` is not used, a `tf.data.Dataset`,
             a PyTorch `DataLoader` or a `keras.utils.PyDataset`. It is read once, when
-            training begins. Arrays are cut into batches of 256.
+            training begins. Arrays are cut into batches of 256, or of the one size of the model.
         layers: Which layers to watch: a name, a layer, a type of layers, a function from
             a layer to a boolean, or a sequence of these. By default every layer with an
             odd-sigmoid activation, and every `keras.layers.Activation`.
@@ -207,10 +207,10 @@ class ActivationSpread(keras.callbacks.Callback):
         super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        if self._taken is None:
-            batches = fit_data.batches(self.data, self.batches)
-            self._taken = [fit_data.to_device(x) for x, _ in batches]
         model = self.model if self._watched is None else self._watched
+        if self._taken is None:
+            batches = fit_data.batches(self.data, self.batches, fit_data.fixed_batch(model))
+            self._taken = [fit_data.to_device(x) for x, _ in batches]
         _check_call(model, self._watched)
         if not model.built:
             # TensorFlow's `fit` would build it in its first step.

@@ -135,7 +135,7 @@ class Measurement:
             columns,
             table[:, len(names) :] if self._histograms else None,
             Source(*map(float, _defined(last[:3]))) if layout.source else _UNKNOWN,
-            int(keras.tree.flatten(data[0])[0].shape[0]),
+            next(t.shape[0] for t in keras.tree.flatten(data[0]) if t is not None),
             np.array([math.prod(call.shape) for call in layout.calls]),
         )
 
@@ -168,6 +168,8 @@ class Measurement:
                 "`layers` must select layers that the model calls, outside of loops and of "
                 "functions that the backend traces on its own. None of them was called."
             )
+        if any(None in tuple(each.shape) for each in (*outputs, source) if each is not None):
+            raise _backend.UnknownShapeError
         calls = tuple(recorder.named_calls())
         columns = [statistics.statistics(outputs, [_bound(call) for call in calls])]
         by_owner: dict[int, Any] = {}
@@ -209,7 +211,11 @@ class Measurement:
         assert recorder is not None
         by_owner = {}
         for owner in filter(None, map(_owner, recorder.calls)):
-            found = [by_kernel[id(k)] for k in selection.kernels(owner) if id(k) in by_kernel]
+            held = selection.kernels(owner)
+            # What an integer kernel is scaled with is trained no more than that itself.
+            quantized = any(id(k) not in by_kernel for k in held)
+            learning = [k for k in held if k.trainable] if quantized else held
+            found = [by_kernel[id(k)] for k in learning if id(k) in by_kernel]
             if found and id(owner) not in by_owner:
                 by_owner[id(owner)] = norm_of(ops.stack([norm_of(each) for each in found])[None])
         return recorder, outputs, source, (of_outputs, by_owner)
@@ -278,7 +284,9 @@ def _gradient_norms(calls: Sequence[Call], of_outputs: list[Any], by_owner: dict
 
 
 def _shapes(data: Any) -> tuple[Any, ...]:
-    return tuple((tuple(t.shape), dtype_of(t)) for t in keras.tree.flatten(data) if t is not None)
+    return tuple(
+        None if t is None else (tuple(t.shape), dtype_of(t)) for t in keras.tree.flatten(data)
+    )
 
 
 def pooled(measured: Sequence[Measured]) -> Measured:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_oddsig.signal.data import batches, check_data
+from keras_oddsig.signal.data import batches, check_data, fixed_batch
 from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
 from keras_oddsig.signal.predictions import predict
@@ -183,8 +183,8 @@ def signal_report(
     Args:
         model: A built Keras model of any kind.
         x: Its inputs: an array, or a list or dict of arrays; or anything else that `fit`
-            takes for `x`. Arrays, sparse ones of SciPy too, are run in batches of 256; a
-            dataset must come in batches.
+            takes for `x`. Arrays, sparse ones of SciPy too, are run in batches of 256, or of
+            the size that the model's inputs fix; a dataset must come in batches.
         y: The targets, if `x` does not bring them; used with a loss only.
         loss: The name of a Keras loss, a `keras.Loss`, a function of `(y, y_pred)` or, for
             a model of several outputs, a list or dict of these, as `compile` takes it. Where
@@ -207,7 +207,7 @@ def signal_report(
     check_data("x", x)
     data = (x, y) if y is not None else x
     function = None
-    stream = batches(data)
+    stream = batches(data, size=fixed_batch(model))
     first = next(stream)
     if loss is not None or y is not None:
         if first[1] is None:

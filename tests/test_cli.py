@@ -292,12 +292,17 @@ class TestInspect:
             assert f"takes samples of {WIDTH}" in line
             assert words in line
 
-    @pytest.mark.parametrize("structure", ["list", "dict"])
+    @pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
+    @pytest.mark.parametrize("structure", ["list", "dict", "keys"])
     def test_several_inputs_come_by_name(self, structure, run, refused, files, tmp_path):
         b, a = keras.Input((WIDTH,), name="b"), keras.Input((3,), name="a")
         h = keras.layers.Dense(WIDTH, ko.Tanh(), name="h")(b)
         outputs = keras.layers.Concatenate()([h, a])
         inputs = [b, a] if structure == "list" else {"b": b, "a": a}
+        if structure == "keys":  # by which the model knows them, while the tensors have other names
+            b, a = keras.Input((WIDTH,), name="first"), keras.Input((3,), name="second")
+            h = keras.layers.Dense(WIDTH, ko.Tanh(), name="h")(b)
+            outputs, inputs = keras.layers.Concatenate()([h, a]), {"b": b, "a": a}
         path, data = tmp_path / "two.keras", tmp_path / "two.npz"
         keras.Model(inputs, outputs).save(path)
         x = np.load(files / "x.npy")

@@ -639,6 +639,24 @@ class TestPredictions:
             assert row.predicted_negative_rate is None
 
 
+def wrapped_tanh(x):
+    return ops.tanh(x)
+
+
+class TestPredictionsForFunctions:
+    @pytest.mark.parametrize("given", ["tanh", wrapped_tanh])
+    def test_functions_that_compute_the_same_are_the_same(self, given):
+        """Such as the tanh of a library, which is a function around the backend's."""
+        init = ko.OddSigmoidOrthogonal(given, depth=5)
+        hidden = [Dense(6, wrapped_tanh, kernel_initializer=init) for _ in range(2)]
+        rows = ko.signal_report(sequential(*hidden), data()).layers
+        assert all(row.predicted_spread is not None for row in rows)
+
+    def test_functions_that_differ_are_not(self):
+        hidden = Dense(6, wrapped_tanh, kernel_initializer=ko.OddSigmoidOrthogonal("erf", 5))
+        assert ko.signal_report(sequential(hidden), data()).layers[0].predicted_spread is None
+
+
 class TestVerdicts:
     def test_glorot_collapses_at_60_layers_of_tanh(self):
         report = ko.signal_report(deep(fresh(keras.initializers.GlorotUniform)), data(128, 64))

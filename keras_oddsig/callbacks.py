@@ -26,7 +26,7 @@ __all__ = ["ActivationSpread"]
 _SUMMARY: Final = ("spread_min", "spread_max", "saturated_max")
 
 
-@dataclass
+@dataclass(repr=False)
 class SpreadHistory:
     """What an `ActivationSpread` has seen, one row per step, layer and statistic.
 
@@ -35,6 +35,9 @@ class SpreadHistory:
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<SpreadHistory of {len(self)} rows>"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -48,9 +51,7 @@ class SpreadHistory:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError(
-                "`to_pandas` needs pandas: pip install pandas. `rows` needs nothing."
-            ) from error
+            raise ImportError("`to_pandas` needs pandas; `rows` needs nothing.") from error
         return pd.DataFrame(self.rows, columns=list(plotting.COLUMNS))
 
     def plot(self, ax: Any = None) -> Any:
@@ -435,7 +436,6 @@ def _write_summaries(
         low, high, mean, rms = (measured.table[k][i] for k in ("min", "max", "mean", "rms"))
         if math.isfinite(low) and math.isfinite(high):
             number = float(measured.values[i])
-            limits = np.linspace(low, high, BINS + 1)[1:]
             writer.add_histogram_raw(
                 call.name,
                 min=low,
@@ -443,7 +443,7 @@ def _write_summaries(
                 num=number,
                 sum=number * mean,
                 sum_squares=number * rms**2,
-                bucket_limits=limits.tolist(),
+                bucket_limits=np.linspace(low, high, BINS + 1)[1:].tolist(),
                 bucket_counts=measured.histograms[i].tolist(),
                 global_step=step,
             )

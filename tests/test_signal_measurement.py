@@ -7,6 +7,7 @@ from keras import ops
 from keras.layers import Dense
 
 import keras_oddsig as ko
+from keras_oddsig.signal import measurement
 
 BACKEND = keras.backend.backend()
 
@@ -100,6 +101,42 @@ class TestLosses:
         )
 
 
+class TestRepetition:
+    """Who looks again and again, as in a loop of training, waits for one compilation."""
+
+    def kept(self, model):
+        return len(measurement._cache[model])
+
+    def test_equal_losses_of_keras_are_one(self):
+        model = two_outputs(list)
+        for _ in range(3):
+            gradient(model, [Y, Y], keras.losses.Huber(0.5))
+        assert self.kept(model) == 1
+        other = gradient(model, [Y, Y], keras.losses.Huber(0.1))
+        assert self.kept(model) == 2
+        assert other < gradient(model, [Y, Y], keras.losses.Huber(0.5))
+
+    def test_losses_that_a_user_makes_count_each_for_itself(self):
+        class Times(keras.losses.Loss):
+            def __init__(self, factor):
+                super().__init__()
+                self.factor = factor
+
+            def call(self, y, y_pred):
+                return self.factor * ops.mean((y - y_pred) ** 2, axis=-1)
+
+        model = two_outputs(list)
+        single, double = (gradient(model, [Y, Y], Times(factor)) for factor in (1, 2))
+        assert double == pytest.approx(2 * single)
+
+    def test_new_functions_each_time_do_not_heap_up(self):
+        model = two_outputs(list)
+        for i in range(measurement._KEPT + 3):
+            ko.signal_report(model, X, layers=lambda layer, i=i: layer.name == "h")
+            gradient(model, [Y, Y], lambda y, y_pred: ops.mean((y - y_pred) ** 2))
+        assert self.kept(model) == measurement._KEPT
+
+
 class TestIntegers:
     @pytest.mark.parametrize("lora", [False, True])
     @pytest.mark.parametrize("mode", ["int8", "int4"])
@@ -131,6 +168,25 @@ class TestModels:
         with pytest.raises(ValueError, match=r"no `call`.*such as its encoder.*Received: model="):
             ko.signal_report(vae, X)
         assert len(ko.signal_report(vae.encoder, X).layers) == 1
+
+    def test_a_layer_is_refused_with_what_would_serve(self):
+        with pytest.raises(TypeError, match=r"must be a `keras.Model`: put the layer.*Received"):
+            ko.signal_report(Dense(3, "tanh"), X)
+        with pytest.raises(TypeError, match=r"must be a `keras.Model`\. Received: model='m.keras'"):
+            ko.signal_report("m.keras", X)
+
+
+class TestNotebooks:
+    """The last expression of a cell is shown by its `repr`."""
+
+    def test_reports_and_histories_are_one_line(self):
+        layers = [Dense(6, "tanh", kernel_initializer="zeros", name=f"h{i}") for i in range(40)]
+        model = keras.Sequential([keras.Input((6,)), *layers])
+        model.compile(loss="mse", run_eagerly=True)
+        watch = ko.ActivationSpread(X)
+        assert repr(watch.history) == "<SpreadHistory of 0 rows>"
+        report = ko.signal_report(model, X)
+        assert repr(report) == "<SignalReport of 40 layers: collapsing from h0 on>"
 
 
 class TestNaN:

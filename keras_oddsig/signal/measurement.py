@@ -223,7 +223,9 @@ class Measurement:
 
 def _check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a `keras.Model`. Received: model={model!r}")
+        inside = isinstance(model, keras.Layer)
+        hint = ": put the layer into one, as in `keras.Sequential([layer])`" * inside
+        raise TypeError(f"`model` must be a `keras.Model`{hint}. Received: model={model!r}")
     if model.built:
         return
     if not selection.has_call(model):
@@ -325,6 +327,8 @@ def pooled(measured: Sequence[Measured]) -> Measured:
     )
 
 
+# Of who looks on and on with a new loss or function each time, the last few are kept.
+_KEPT: Final = 8
 # One compiled function a model and selection; gone with the model.
 _cache: Final[weakref.WeakKeyDictionary[Any, dict[Any, Measurement]]] = weakref.WeakKeyDictionary()
 
@@ -342,7 +346,12 @@ def measurement(
     ]
     policies = [layer.dtype_policy.name for layer in selection.layers_of(model)]
     key = (fresh.watch.layers, loss, histograms, *state, *policies, bool(model.run_eagerly))
+    kept = _cache.setdefault(model, {})
     try:
-        return _cache.setdefault(model, {}).setdefault(key, fresh)
+        found = kept.pop(key, fresh)
+        kept[key] = found
     except TypeError:  # a loss that cannot be hashed
         return fresh
+    while len(kept) > _KEPT:
+        del kept[next(iter(kept))]
+    return found

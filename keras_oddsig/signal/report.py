@@ -37,7 +37,7 @@ class LayerSignal:
     verdict: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SignalReport:
     """The signal layer by layer, in the order of the calls, and what to make of it.
 
@@ -56,6 +56,11 @@ class SignalReport:
     @property
     def healthy(self) -> bool:
         return self.verdict == "healthy"
+
+    def __repr__(self) -> str:
+        # One line, for whoever leaves it at the end of a notebook's cell.
+        start = f" from {self.start} on" if self.start else ""
+        return f"<SignalReport of {len(self.layers)} layers: {self.verdict}{start}>"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON knows it: `None` for what is undefined or infinite."""

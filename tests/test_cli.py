@@ -322,6 +322,18 @@ class TestInspect:
             np.savez(data, **arrays)
             assert words in refused("inspect", path, "--data", data)
 
+    @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+    def test_names_that_the_output_cannot_hold_are_escaped(
+        self, encoding, files, tmp_path, monkeypatch
+    ):
+        layer = keras.layers.Dense(WIDTH, "tanh", name="слой")
+        keras.Sequential([keras.Input((WIDTH,)), layer]).save(tmp_path / "m.keras")
+        output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", output)
+        arguments = ["inspect", tmp_path / "m.keras", "--data", files / "x.npy"]
+        assert cli.main([str(argument) for argument in arguments]) == 0
+        assert r"\u0441\u043b" in output.buffer.getvalue().decode(encoding)
+
     def test_a_single_input_needs_no_name(self, run, refused, files, tmp_path):
         x = np.load(files / "x.npy")
         np.savez(tmp_path / "x.npz", x)

@@ -51,7 +51,7 @@ class SpreadHistory:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError("`to_pandas` needs pandas; `rows` needs nothing.") from error
+            raise ImportError("`to_pandas` needs pandas: pip install pandas") from error
         return pd.DataFrame(self.rows, columns=list(plotting.COLUMNS))
 
     def plot(self, ax: Any = None) -> Any:

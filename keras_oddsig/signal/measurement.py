@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_oddsig import _backend
+from keras_oddsig import _arguments, _backend
 from keras_oddsig.signal import recording, selection, statistics
 from keras_oddsig.signal.data import check_batch, to_device
 from keras_oddsig.signal.losses import Loss
@@ -225,7 +225,8 @@ def _check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
         inside = isinstance(model, keras.Layer)
         hint = ": put the layer into one, as in `keras.Sequential([layer])`" * inside
-        raise TypeError(f"`model` must be a `keras.Model`{hint}. Received: model={model!r}")
+        shown = _arguments.shown(model)
+        raise TypeError(f"`model` must be a `keras.Model`{hint}. Received: model={shown}")
     if model.built:
         return
     if not selection.has_call(model):

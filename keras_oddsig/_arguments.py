@@ -24,7 +24,7 @@ def real(
 ) -> None:
     """Checks that an argument is a finite real number within its limits."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"`{name}` must be a real number. Received: {name}={value!r}")
+        raise TypeError(f"`{name}` must be a real number. Received: {name}={shown(value)}")
     limits = {
         f"greater than {above}": above is None or value > above,
         f"at least {at_least}": at_least is None or value >= at_least,
@@ -33,13 +33,13 @@ def real(
     }
     for limit, holds in limits.items():
         if not holds:
-            raise ValueError(f"`{name}` must be {limit}. Received: {name}={value!r}")
+            raise ValueError(f"`{name}` must be {limit}. Received: {name}={shown(value)}")
 
 
 def integer(name: str, value: Any, *, at_least: int) -> None:
     """Checks that an argument is an integer within its limit."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
+        raise TypeError(f"`{name}` must be an integer. Received: {name}={shown(value)}")
     real(name, value, at_least=at_least)
 
 
@@ -47,7 +47,8 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Checks that an argument is one of a few words."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}"
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={shown(value)}"
         )
 
 
@@ -57,11 +58,11 @@ def array(name: str, value: ArrayLike, *, at_least: float | None = None) -> Arra
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(
-            f"`{name}` must be a number or an array of numbers. Received: {name}={value!r}"
+            f"`{name}` must be a number or an array of numbers. Received: {name}={shown(value)}"
         ) from None
     if not np.all(np.isfinite(array)) or (at_least is not None and np.any(array < at_least)):
         limit = "finite" if at_least is None else f"finite and at least {at_least}"
-        raise ValueError(f"`{name}` must be {limit}. Received: {name}={value!r}")
+        raise ValueError(f"`{name}` must be {limit}. Received: {name}={shown(value)}")
     return array
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_oddsig import _arguments
+
 
 @dataclass(frozen=True)
 class KernelAxes:
@@ -136,5 +138,7 @@ def _integers(name: str, value: Any) -> tuple[int, ...]:
     if found is None or not all(
         isinstance(each, int | np.integer) and not isinstance(each, bool) for each in found
     ):
-        raise TypeError(f"`{name}` must be a sequence of integers. Received: {name}={value!r}")
+        raise TypeError(
+            f"`{name}` must be a sequence of integers. Received: {name}={_arguments.shown(value)}"
+        )
     return tuple(int(each) for each in found)

@@ -226,6 +226,10 @@ def own_functions() -> dict[str, tuple[Callable[..., Any], ...]]:
 # ----------------------------------------------------------------------------------
 
 
+class UnknownShapeError(Exception):
+    """A traced function was given tensors of shapes that only its execution will show."""
+
+
 def measuring(function: Callable[[Any, Any], Any], eagerly: bool, xla: bool) -> Callable[..., Any]:
     """`function(values, data)` as the backend runs inference: compiled, or without gradients."""
     match _BACKEND:
@@ -239,13 +243,26 @@ def measuring(function: Callable[[Any, Any], Any], eagerly: bool, xla: bool) -> 
             if eagerly:
                 return function
             graph = tf.function(function, autograph=False, jit_compile=xla)
-            # By the concrete function: the other way warns of retracing whoever looks at
-            # several models in turn.
-            return lambda values, data: graph.get_concrete_function(values, data)(values, data)
+
+            def run(values: Any, data: Any) -> Any:
+                try:
+                    # By the concrete function: the other way warns of retracing whoever looks
+                    # at several models in turn.
+                    concrete = graph.get_concrete_function(values, data)
+                except UnknownShapeError:  # behind layers such as TextVectorization
+                    return function(values, data)
+                return concrete(values, data)
+
+            return run
         case _:
             import torch
 
             return torch.no_grad()(function)
+
+
+def knows_strings() -> bool:
+    """Whether tensors may hold strings, and rows of unequal lengths."""
+    return bool(_BACKEND == "tensorflow")
 
 
 def values_of(variables: list[keras.Variable]) -> list[Any]:

@@ -11,6 +11,7 @@ import keras
 
 from keras_oddsig import _backend
 from keras_oddsig._odd_sigmoid import OddSigmoid
+from keras_oddsig.solver import NotOddSigmoidError
 
 # What Keras's own `Layer.get_config` writes.
 _LAYER_KEYS: Final = frozenset({"name", "trainable", "dtype", "activity_regularizer"})
@@ -44,9 +45,12 @@ class Catalogue:
             return self.class_named(identifier, argument)(**kwargs)
         if isinstance(identifier, type) and issubclass(identifier, self.base):
             return identifier(**kwargs)
-        if callable(identifier):
+        if callable(identifier) and not isinstance(identifier, type | keras.layers.Layer):
             cls = self.recognized(identifier)
-            return self.base(identifier, **kwargs) if cls is None else cls(**kwargs)
+            try:
+                return self.base(identifier, **kwargs) if cls is None else cls(**kwargs)
+            except NotOddSigmoidError as error:
+                raise error.naming(argument) from None
         raise TypeError(
             f"`{argument}` must be the name of an activation, an `OddSigmoid`, its config, or a "
             f"function of tensors. Received: {argument}={identifier!r}"

@@ -29,7 +29,7 @@ __all__ = ["ActivationSpread"]
 _SUMMARY: Final = ("spread_min", "spread_max", "saturated_max")
 
 
-@dataclass
+@dataclass(repr=False)
 class SpreadHistory:
     """What an `ActivationSpread` has seen, one row per step, layer and statistic.
 
@@ -38,6 +38,9 @@ class SpreadHistory:
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<SpreadHistory of {len(self)} rows>"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,9 +54,7 @@ class SpreadHistory:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ImportError(
-                "`to_pandas` needs pandas: pip install pandas. `rows` needs nothing."
-            ) from error
+            raise ImportError("`to_pandas` needs pandas: pip install pandas") from error
         return pd.DataFrame(self.rows, columns=list(plotting.COLUMNS))
 
     def plot(self, ax: Any = None) -> Any:
@@ -95,7 +96,7 @@ class ActivationSpread(keras.callbacks.Callback):
         data: What to run the model on: an array, a list or dict of arrays for a model of
             several inputs, a tuple `(x, y)` of which `y` is not used, a `tf.data.Dataset`,
             a PyTorch `DataLoader` or a `keras.utils.PyDataset`. It is read once, when
-            training begins. Arrays are cut into batches of 256.
+            training begins. Arrays are cut into batches of 256, or of the one size of the model.
         layers: Which layers to watch: a name, a layer, a type of layers, a function from
             a layer to a boolean, or a sequence of these. By default every layer with an
             odd-sigmoid activation, and every `keras.layers.Activation`.
@@ -210,11 +211,11 @@ class ActivationSpread(keras.callbacks.Callback):
         super().set_model(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        if self._taken is None:
-            batches = fit_data.batches(self.data, self.batches)
-            self._taken = [fit_data.to_device(x) for x, _ in batches]
         model = self.model if self._watched is None else self._watched
         selection.check_call(model, self._watched)
+        if self._taken is None:
+            batches = fit_data.batches(self.data, self.batches, fit_data.fixed_batch(model))
+            self._taken = [fit_data.to_device(x) for x, _ in batches]
         if not model.built:
             # TensorFlow's `fit` would build it in its first step.
             model(self._taken[0], training=False)
@@ -356,7 +357,6 @@ def _write_summaries(
         low, high, mean, rms = (measured.table[k][i] for k in ("min", "max", "mean", "rms"))
         if math.isfinite(low) and math.isfinite(high):
             number = float(measured.values[i])
-            limits = np.linspace(low, high, BINS + 1)[1:]
             writer.add_histogram_raw(
                 call.name,
                 min=low,
@@ -364,7 +364,7 @@ def _write_summaries(
                 num=number,
                 sum=number * mean,
                 sum_squares=number * rms**2,
-                bucket_limits=limits.tolist(),
+                bucket_limits=np.linspace(low, high, BINS + 1)[1:].tolist(),
                 bucket_counts=measured.histograms[i].tolist(),
                 global_step=step,
             )

@@ -314,12 +314,17 @@ class TestInspect:
             assert f"takes samples of {WIDTH}" in line
             assert words in line
 
-    @pytest.mark.parametrize("structure", ["list", "dict"])
+    @pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
+    @pytest.mark.parametrize("structure", ["list", "dict", "keys"])
     def test_several_inputs_come_by_name(self, structure, run, refused, files, tmp_path):
         b, a = keras.Input((WIDTH,), name="b"), keras.Input((3,), name="a")
         h = keras.layers.Dense(WIDTH, ko.Tanh(), name="h")(b)
         outputs = keras.layers.Concatenate()([h, a])
         inputs = [b, a] if structure == "list" else {"b": b, "a": a}
+        if structure == "keys":  # by which the model knows them, while the tensors have other names
+            b, a = keras.Input((WIDTH,), name="first"), keras.Input((3,), name="second")
+            h = keras.layers.Dense(WIDTH, ko.Tanh(), name="h")(b)
+            outputs, inputs = keras.layers.Concatenate()([h, a]), {"b": b, "a": a}
         path, data = tmp_path / "two.keras", tmp_path / "two.npz"
         keras.Model(inputs, outputs).save(path)
         x = np.load(files / "x.npy")
@@ -338,6 +343,18 @@ class TestInspect:
         ):
             np.savez(data, **arrays)
             assert words in refused("inspect", path, "--data", data)
+
+    @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+    def test_names_that_the_output_cannot_hold_are_escaped(
+        self, encoding, files, tmp_path, monkeypatch
+    ):
+        layer = keras.layers.Dense(WIDTH, "tanh", name="слой")
+        keras.Sequential([keras.Input((WIDTH,)), layer]).save(tmp_path / "m.keras")
+        output = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", output)
+        arguments = ["inspect", tmp_path / "m.keras", "--data", files / "x.npy"]
+        assert cli.main([str(argument) for argument in arguments]) == 0
+        assert r"\u0441\u043b" in output.buffer.getvalue().decode(encoding)
 
     def test_a_single_input_needs_no_name(self, run, refused, files, tmp_path):
         x = np.load(files / "x.npy")

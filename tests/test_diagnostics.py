@@ -621,6 +621,18 @@ class TestPredictions:
         assert row.predicted_spread == pytest.approx(expected)
         assert row.statistics["std"] == pytest.approx(expected, rel=0.05)
 
+    def test_none_behind_a_sum_and_the_chain_goes_on_from_there(self):
+        init = ko.OddSigmoidOrthogonal("tanh", depth=10)
+        x = inputs = keras.Input((256,))
+        for layer in range(4):
+            h = Dense(256, "tanh", kernel_initializer=init)(x)
+            x = x + 2 * h if layer == 1 else h
+        model = keras.Model(inputs, x)
+        rows = ko.signal_report(model, data(64, 256)).layers
+        assert [row.predicted_spread is None for row in rows] == [False, False, True, False]
+        assert rows[3].statistics["std"] == pytest.approx(rows[3].predicted_spread, rel=0.05)
+        assert rows[3].predicted_negative_rate is None
+
     def test_none_where_the_solver_cannot_know(self):
         init = ko.OddSigmoidOrthogonal("tanh", depth=5)
         cases = [
@@ -637,6 +649,24 @@ class TestPredictions:
             (row,) = ko.signal_report(sequential(*layers), data()).layers
             assert row.predicted_spread is None
             assert row.predicted_negative_rate is None
+
+
+def wrapped_tanh(x):
+    return ops.tanh(x)
+
+
+class TestPredictionsForFunctions:
+    @pytest.mark.parametrize("given", ["tanh", wrapped_tanh])
+    def test_functions_that_compute_the_same_are_the_same(self, given):
+        """Such as the tanh of a library, which is a function around the backend's."""
+        init = ko.OddSigmoidOrthogonal(given, depth=5)
+        hidden = [Dense(6, wrapped_tanh, kernel_initializer=init) for _ in range(2)]
+        rows = ko.signal_report(sequential(*hidden), data()).layers
+        assert all(row.predicted_spread is not None for row in rows)
+
+    def test_functions_that_differ_are_not(self):
+        hidden = Dense(6, wrapped_tanh, kernel_initializer=ko.OddSigmoidOrthogonal("erf", 5))
+        assert ko.signal_report(sequential(hidden), data()).layers[0].predicted_spread is None
 
 
 class TestVerdicts:

@@ -691,10 +691,26 @@ def test_arguments_of_one_initializer_are_checked(cls, arguments, error, receive
 
 
 def test_a_function_outside_the_class_is_rejected():
-    with pytest.raises(ko.NotOddSigmoidError, match="odd"):
+    with pytest.raises(ko.NotOddSigmoidError, match="`activation` is not odd-sigmoid"):
         ko.OddSigmoidInit(keras.activations.relu)
 
 
 def test_an_adjusted_activation_scales_the_kernel(draw):
     kernel = draw(ko.OddSigmoidInit(ko.Tanh(amplitude=0.5, rate=0.5), noise_scale=0.0), (3, 3))
     assert kernel == pytest.approx(4 * np.eye(3))
+
+
+@pytest.mark.parametrize("kind", ["layer", "model", "class"])
+def test_what_is_no_activation_is_refused_by_the_name_of_the_argument(kind):
+    layer = keras.layers.Dense(3)
+    wrong = {"layer": layer, "model": keras.Sequential([layer]), "class": keras.layers.Dense}[kind]
+    with pytest.raises(TypeError, match=r"`activation` must be the name.*Received: activation=<"):
+        ko.OddSigmoidInit(wrong)
+
+
+def test_a_long_array_in_place_of_a_shape_is_not_shown_whole():
+    """Some libraries give an initializer the kernel to be filled."""
+    kernel = keras.ops.zeros((60, 60)) + 0.123456789
+    with pytest.raises(TypeError, match=r"`shape` must be a sequence.*Received: shape=") as caught:
+        ko.OddSigmoidInit()(kernel)
+    assert len(str(caught.value)) < 300

@@ -7,6 +7,7 @@ from keras import ops
 from keras.layers import Dense
 
 import keras_oddsig as ko
+from keras_oddsig.signal import measurement
 
 BACKEND = keras.backend.backend()
 
@@ -100,13 +101,50 @@ class TestLosses:
         )
 
 
+class TestRepetition:
+    """Who looks again and again, as in a loop of training, waits for one compilation."""
+
+    def kept(self, model):
+        return len(measurement._cache[model])
+
+    def test_equal_losses_of_keras_are_one(self):
+        model = two_outputs(list)
+        for _ in range(3):
+            gradient(model, [Y, Y], keras.losses.Huber(0.5))
+        assert self.kept(model) == 1
+        other = gradient(model, [Y, Y], keras.losses.Huber(0.1))
+        assert self.kept(model) == 2
+        assert other < gradient(model, [Y, Y], keras.losses.Huber(0.5))
+
+    def test_losses_that_a_user_makes_count_each_for_itself(self):
+        class Times(keras.losses.Loss):
+            def __init__(self, factor):
+                super().__init__()
+                self.factor = factor
+
+            def call(self, y, y_pred):
+                return self.factor * ops.mean((y - y_pred) ** 2, axis=-1)
+
+        model = two_outputs(list)
+        single, double = (gradient(model, [Y, Y], Times(factor)) for factor in (1, 2))
+        assert double == pytest.approx(2 * single)
+
+    def test_new_functions_each_time_do_not_heap_up(self):
+        model = two_outputs(list)
+        for i in range(measurement._KEPT + 3):
+            ko.signal_report(model, X, layers=lambda layer, i=i: layer.name == "h")
+            gradient(model, [Y, Y], lambda y, y_pred: ops.mean((y - y_pred) ** 2))
+        assert self.kept(model) == measurement._KEPT
+
+
 class TestIntegers:
     @pytest.mark.parametrize("lora", [False, True])
-    def test_quantized_kernels_have_no_gradient_and_no_more_than_that(self, lora):
+    @pytest.mark.parametrize("mode", ["int8", "int4"])
+    def test_quantized_kernels_have_no_gradient_and_no_more_than_that(self, mode, lora):
         layers = [Dense(8, "tanh"), Dense(8, "tanh"), Dense(3)]
         model = keras.Sequential([keras.Input((6,)), *layers])
         model.compile(loss="mse", run_eagerly=True)
-        layers[1].quantize("int8")
+        layers[1].quantize(mode)
         if lora:
             layers[1].enable_lora(2)
         rows = ko.signal_report(model, X, Y).layers
@@ -132,6 +170,25 @@ class TestModels:
         ):
             ko.signal_report(vae, X)
         assert len(ko.signal_report(vae.encoder, X).layers) == 1
+
+    def test_a_layer_is_refused_with_what_would_serve(self):
+        with pytest.raises(TypeError, match=r"must be a `keras.Model`: put the layer.*Received"):
+            ko.signal_report(Dense(3, "tanh"), X)
+        with pytest.raises(TypeError, match=r"must be a `keras.Model`\. Received: model='m.keras'"):
+            ko.signal_report("m.keras", X)
+
+
+class TestNotebooks:
+    """The last expression of a cell is shown by its `repr`."""
+
+    def test_reports_and_histories_are_one_line(self):
+        layers = [Dense(6, "tanh", kernel_initializer="zeros", name=f"h{i}") for i in range(40)]
+        model = keras.Sequential([keras.Input((6,)), *layers])
+        model.compile(loss="mse", run_eagerly=True)
+        watch = ko.ActivationSpread(X)
+        assert repr(watch.history) == "<SpreadHistory of 0 rows>"
+        report = ko.signal_report(model, X)
+        assert repr(report) == "<SignalReport of 40 layers: collapsing from h0 on>"
 
 
 class TestNaN:
@@ -255,3 +312,72 @@ class TestData:
             ko.signal_report(self.model(), Y)
         with pytest.raises(ValueError, match=r"`x` must hold 1 arrays"):
             ko.signal_report(self.model(), [X, X])
+
+    def test_arrays_are_cut_to_the_batch_that_a_stateful_model_fixes(self):
+        rnn = keras.layers.SimpleRNN(4, stateful=True)
+        model = keras.Sequential([keras.Input(batch_shape=(20, 2, 3)), rnn])
+        x = X.reshape(48, 2, 3)
+        with pytest.raises(ValueError, match=r"shape \(20, 2, 3\).*Received.*\(19, 2, 3\)"):
+            ko.signal_report(model, x[:19])
+        assert ko.signal_report(model, x) == ko.signal_report(model, x[:40])
+        watch = ko.ActivationSpread(x, batches=3, frequency="train_begin")
+        watch.set_model(model)
+        watch.on_train_begin()
+        watch.on_epoch_begin(0)
+        assert watch.history.rows
+
+    @pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
+    @pytest.mark.parametrize("names", [("left", "right"), ("right", "left")])
+    def test_a_dict_goes_by_the_keys_of_the_model_whatever_its_tensors_are_called(self, names):
+        inputs = {"left": keras.Input((6,)), "right": keras.Input((3,))}
+        h = Dense(4, "tanh")(keras.layers.Concatenate()([inputs["left"], inputs["right"]]))
+        model = keras.Model(inputs, h)
+        model.compile(run_eagerly=True)
+        x = {name: {"left": X, "right": Y}[name] for name in names}
+        assert len(ko.signal_report(model, x).layers) == 1
+        with pytest.raises(ValueError, match=r"hold 2 arrays, left, right\. Received: left$"):
+            ko.signal_report(model, {"left": X})
+
+    @pytest.mark.filterwarnings("ignore:The structure of `inputs`")
+    def test_a_dict_may_hold_more_than_a_model_of_one_named_input_takes(self):
+        inputs = keras.Input((6,), name="a")
+        model = keras.Model(inputs, Dense(4, "tanh")(inputs))
+        model.compile(run_eagerly=True)
+        assert len(ko.signal_report(model, {"id": np.arange(48), "a": X}).layers) == 1
+
+    def test_an_optional_input_may_be_left_out(self):
+        class Sum(keras.layers.Layer):
+            def call(self, x, y=None):
+                return x if y is None else x + y
+
+            def compute_output_shape(self, x_shape, y_shape=None):
+                return x_shape
+
+        a, b = keras.Input((6,)), keras.Input((6,), optional=True)
+        model = keras.Model([a, b], Dense(4, "tanh")(Sum()(a, b)))
+        model.compile(run_eagerly=True)
+        alone, zero = ko.signal_report(model, [X, None]), ko.signal_report(model, [X, 0 * X])
+        assert alone.to_dict() == zero.to_dict()
+
+    def strings(self):
+        text = keras.layers.TextVectorization(16, output_sequence_length=4, vocabulary=["a", "b"])
+        layers = [text, keras.layers.Embedding(16, 3), keras.layers.Flatten(), Dense(4, "tanh")]
+        model = keras.Sequential([keras.Input((1,), dtype="string"), *layers, Dense(3)])
+        return model, np.array([["a b"], ["b"], ["a a b"]], dtype=object)
+
+    @pytest.mark.skipif(BACKEND != "tensorflow", reason="the others know no strings")
+    def test_shapes_that_only_the_run_shows(self):
+        """Behind layers of strings no shape of a traced tensor is known."""
+        model, x = self.strings()
+        model.compile(loss="mse")
+        row = ko.signal_report(model, x, Y[:3]).layers[0]
+        assert row.statistics["std"] > 0
+        assert row.statistics["kernel_gradient"] > 0
+        x = ops.convert_to_tensor(x)
+        model.fit(x, Y[:3], verbose=0, callbacks=[ko.ActivationSpread(x)])
+
+    @pytest.mark.skipif(BACKEND == "tensorflow", reason="it knows strings")
+    def test_strings_are_refused_where_no_model_runs_on_them(self):
+        model, x = self.strings()
+        with pytest.raises(TypeError, match=r"`x` must hold numbers.*Received: an array of dtype"):
+            ko.signal_report(model, x)

@@ -158,6 +158,9 @@ def _loss(name: str, from_logits: bool) -> Any:
 def _inputs(model: Any, data: Any, args: argparse.Namespace) -> Any:
     """The data as the model takes them; says what it takes, where the backend would fail."""
     tensors = {tensor.name: tensor for tensor in getattr(model, "inputs", None) or ()}
+    if isinstance(getattr(model, "input", None), dict) and len(model.input) == len(tensors):
+        # The names under which the model takes them, which need not be those of the tensors.
+        tensors = dict(sorted(model.input.items()))
     if isinstance(data, dict) and len(data) == 1 and len(tensors) < 2:
         data = next(iter(data.values()))  # of one input nobody need know the name
     if not isinstance(data, dict):

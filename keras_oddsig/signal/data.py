@@ -11,16 +11,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_oddsig import _arguments
+from keras_oddsig import _arguments, _backend
 
 BATCH: Final = 256
 
 
-def batches(data: Any, count: int | None = None, size: int = BATCH) -> Iterator[tuple[Any, Any]]:
+def batches(
+    data: Any, count: int | None = None, size: int | None = None
+) -> Iterator[tuple[Any, Any]]:
     """The first `count` batches `(x, y)` of anything that `fit` takes; all of them by default.
 
     Arrays (and lists and dicts of them, for models of several inputs) are cut into batches
-    of `size`. A tuple is `(x, y)` or `(x, y, sample_weight)`, the last of which is left out.
+    of `size`, of which a last one that is smaller is left out, or by default of `BATCH`. A tuple
+    is `(x, y)` or `(x, y, sample_weight)`, the last of which is left out.
     """
     if isinstance(data, keras.utils.PyDataset):
         total = data.num_batches
@@ -35,7 +38,11 @@ def batches(data: Any, count: int | None = None, size: int = BATCH) -> Iterator[
                 "`data` must hold arrays of one number of samples, at least 1. "
                 f"Received: arrays of {sorted(samples)} samples"
             )
-        found = (_slice(data, i, i + size) for i in range(0, samples.pop(), size))
+        stop = samples.pop()
+        if size is not None and stop > size:
+            stop -= stop % size
+        step = size or BATCH
+        found = (_slice(data, i, min(i + step, stop)) for i in range(0, stop, step))
     else:
         found = iter(data)
     none = True
@@ -110,10 +117,22 @@ def to_device(data: Any) -> Any:
         if array is None or ops.is_tensor(array):
             return array
         array = np.asarray(array)
+        if array.dtype.kind in "OSU" and not _backend.knows_strings():
+            raise TypeError(
+                "`x` must hold numbers, for only TensorFlow runs a model on strings or ragged "
+                "rows: let a TextVectorization or a StringLookup prepare the data before the "
+                f"model does. Received: an array of dtype {array.dtype}"
+            )
         floating = np.issubdtype(array.dtype, np.floating)
         return ops.convert_to_tensor(array, dtype=keras.config.floatx() if floating else None)
 
     return keras.tree.map_structure(convert, data)
+
+
+def fixed_batch(model: Any) -> int | None:
+    """How many samples a model takes at a time, where that is fixed."""
+    sizes = {each.shape[0] for each in getattr(model, "inputs", None) or ()} - {None}
+    return int(sizes.pop()) if len(sizes) == 1 else None
 
 
 def check_batch(model: Any, x: Any) -> None:
@@ -121,19 +140,21 @@ def check_batch(model: Any, x: Any) -> None:
     inputs = getattr(model, "inputs", None)
     if not inputs:  # subclassed
         return
-    if isinstance(x, dict):
-        tensors: list[Any] = [*x.values()]
-        if len(inputs) > 1:
-            tensors = [x.get(each.name) for each in inputs]
-    else:
+    names = [each.name for each in inputs]
+    if not isinstance(x, dict):
         tensors = keras.tree.flatten(x)
-    if len(tensors) != len(inputs) or any(tensor is None for tensor in tensors):
+    elif isinstance(model.input, dict):  # its keys may be other names than the tensors'
+        names = list(model.input)
+        tensors = keras.tree.flatten({name: x[name] for name in names if name in x})
+    else:
+        tensors = [x[name] for name in names if name in x]
+    if len(tensors) != len(inputs):
         raise ValueError(
-            f"`x` must hold {len(inputs)} arrays, {', '.join(each.name for each in inputs)}. "
+            f"`x` must hold {len(inputs)} arrays, {', '.join(names)}. "
             f"Received: {', '.join(map(str, x)) if isinstance(x, dict) else len(tensors)}"
         )
     for each, tensor in zip(inputs, tensors, strict=True):
-        if not _fits(tuple(tensor.shape), tuple(each.shape)):
+        if tensor is not None and not _fits(tuple(tensor.shape), tuple(each.shape)):
             raise ValueError(
                 f"`x` must hold batches of the shape {tuple(each.shape)} for the input "
                 f"{each.name}. Received: a batch of the shape {tuple(tensor.shape)}"

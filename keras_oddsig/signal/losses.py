@@ -17,7 +17,8 @@ class Loss:
     """
 
     def __init__(self, loss: Any, weights: Any, output_names: list[str] | None) -> None:
-        self._key = tuple(keras.tree.flatten((loss, weights))), repr((loss, weights)), output_names
+        parts = tuple(map(_identity, keras.tree.flatten((loss, weights))))
+        self._key = parts, _structure((loss, weights)), output_names
         self._several = False
         # What computes the loss in `fit`, and structures, weights and checks it, is a model's.
         self._judge = keras.Model(name="loss")
@@ -67,6 +68,13 @@ def loss_of(model: Any, loss: Any) -> Loss:
             "`loss` must be the name of a Keras loss, a `keras.Loss`, a function of "
             f"(y, y_pred), or a list or dict of these. Received: loss={loss!r}"
         ) from error
+
+
+def _identity(part: Any) -> Any:
+    """Equal for what computes the same: two of Keras's own losses with the same arguments do."""
+    if isinstance(part, keras.losses.Loss) and type(part).__module__.startswith("keras."):
+        return type(part), repr(vars(part))  # some of their configs lack arguments
+    return part
 
 
 def _structure(data: Any) -> str:

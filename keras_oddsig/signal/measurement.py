@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_oddsig import _backend
+from keras_oddsig import _arguments, _backend
 from keras_oddsig.signal import recording, selection, statistics
 from keras_oddsig.signal.data import check_batch, to_device
 from keras_oddsig.signal.derivatives import InputDerivatives
@@ -39,15 +39,13 @@ class Source:
     Attributes:
         rms: Root mean square.
         spread: Standard deviation over the samples, root mean square over the features.
-        rank: Effective rank.
     """
 
     rms: float
     spread: float
-    rank: float
 
 
-_UNKNOWN: Final = Source(math.nan, math.nan, math.nan)
+_UNKNOWN: Final = Source(math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,8 @@ class Measurement:
     ) -> None:
         _check_model(model)
         self._model = weakref.ref(model)
-        self.watch = selection.watch(model, layers)
+        with recording.one_at_a_time:  # what another records is not itself
+            self.watch = selection.watch(model, layers)
         self._loss = loss
         self._histograms = histograms
         self._layouts: dict[Any, _Layout] = {}
@@ -141,8 +140,8 @@ class Measurement:
             layout.calls,
             columns,
             table[:, len(names) :] if self._histograms else None,
-            Source(*map(float, _defined(last[:3]))) if layout.source else _UNKNOWN,
-            int(keras.tree.flatten(data[0])[0].shape[0]),
+            Source(float(last[0]), float(last[1])) if layout.source else _UNKNOWN,
+            next(t.shape[0] for t in keras.tree.flatten(data[0]) if t is not None),
             np.array([math.prod(call.shape) for call in layout.calls]),
         )
 
@@ -175,6 +174,8 @@ class Measurement:
                 "`layers` must select layers that the model calls, outside of loops and of "
                 "functions that the backend traces on its own. None of them was called."
             )
+        if any(None in tuple(each.shape) for each in (*outputs, source) if each is not None):
+            raise _backend.UnknownShapeError
         calls = tuple(recorder.named_calls())
         columns = [statistics.statistics(outputs, [_bound(call) for call in calls])]
         by_owner: dict[int, Any] = {}
@@ -188,8 +189,8 @@ class Measurement:
         )
         dtype = dtype_of(columns[0])
         table = ops.concatenate([ops.cast(column, dtype) for column in columns], axis=1)
-        last = ops.zeros((3,), dtype) if source is None else statistics.source_of(source, dtype)
-        return ops.concatenate([table, ops.pad(last, (0, table.shape[1] - 3))[None]])
+        last = ops.zeros((2,), dtype) if source is None else statistics.source_of(source, dtype)
+        return ops.concatenate([table, ops.pad(last, (0, table.shape[1] - 2))[None]])
 
     def _differentiate(
         self, compute_loss: Loss, model: Any, layers: Any, state: Any, data: Any
@@ -216,7 +217,11 @@ class Measurement:
         assert recorder is not None
         by_owner = {}
         for owner in filter(None, map(_owner, recorder.calls)):
-            found = [by_kernel[id(k)] for k in selection.kernels(owner) if id(k) in by_kernel]
+            held = selection.kernels(owner)
+            # What an integer kernel is scaled with is trained no more than that itself.
+            quantized = any(id(k) not in by_kernel for k in held)
+            learning = [k for k in held if k.trainable] if quantized else held
+            found = [by_kernel[id(k)] for k in learning if id(k) in by_kernel]
             if found and id(owner) not in by_owner:
                 by_owner[id(owner)] = norm_of(ops.stack([norm_of(each) for each in found])[None])
         return recorder, outputs, source, (of_outputs, by_owner)
@@ -224,7 +229,10 @@ class Measurement:
 
 def _check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a `keras.Model`. Received: model={model!r}")
+        inside = isinstance(model, keras.Layer)
+        hint = ": put the layer into one, as in `keras.Sequential([layer])`" * inside
+        shown = _arguments.shown(model)
+        raise TypeError(f"`model` must be a `keras.Model`{hint}. Received: model={shown}")
     if model.built:
         return
     selection.check_call(model, model)
@@ -278,7 +286,9 @@ def _gradient_norms(calls: Sequence[Call], of_outputs: list[Any], by_owner: dict
 
 
 def _shapes(data: Any) -> tuple[Any, ...]:
-    return tuple((tuple(t.shape), dtype_of(t)) for t in keras.tree.flatten(data) if t is not None)
+    return tuple(
+        None if t is None else (tuple(t.shape), dtype_of(t)) for t in keras.tree.flatten(data)
+    )
 
 
 def pooled(measured: Sequence[Measured]) -> Measured:
@@ -313,20 +323,20 @@ def pooled(measured: Sequence[Measured]) -> Measured:
         table[name] = tables[name].min(axis=0)
     for name in ("max", "spread_max"):
         table[name] = tables[name].max(axis=0)
-    sources = np.array([(m.source.rms, m.source.spread, m.source.rank) for m in measured])
-    rms, spread = root_mean_square(sources[:, :2])
-    (rank,) = average_where_defined(sources[:, 2:])
+    rms, spread = root_mean_square(np.array([(m.source.rms, m.source.spread) for m in measured]))
     # The fractions are relative to the rms of the first row of their own batch.
     return Measured(
         first.calls,
         table,
         None,
-        Source(float(rms), float(spread), float(rank)),
+        Source(float(rms), float(spread)),
         sum(m.samples for m in measured),
         np.sum([m.values for m in measured], axis=0),
     )
 
 
+# Of who looks on and on with a new loss or function each time, the last few are kept.
+_KEPT: Final = 8
 # One compiled function a model and selection; gone with the model.
 _cache: Final[weakref.WeakKeyDictionary[Any, dict[Any, Measurement]]] = weakref.WeakKeyDictionary()
 
@@ -338,13 +348,23 @@ def measurement(
 
     A layer added, or an activation, a policy or a sort of execution changed, makes a new one.
     """
+    with recording.one_at_a_time:
+        return _measurement(model, layers, loss, histograms)
+
+
+def _measurement(model: Any, layers: Any, loss: Loss | None, histograms: bool) -> Measurement:
     fresh = Measurement(model, layers, loss, histograms)
     state = [
         (id(layer), id(getattr(layer, "activation", None))) for layer in selection.layers_of(model)
     ]
     policies = [layer.dtype_policy.name for layer in selection.layers_of(model)]
     key = (fresh.watch.layers, loss, histograms, *state, *policies, bool(model.run_eagerly))
+    kept = _cache.setdefault(model, {})
     try:
-        return _cache.setdefault(model, {}).setdefault(key, fresh)
+        found = kept.pop(key, fresh)
+        kept[key] = found
     except TypeError:  # a loss that cannot be hashed
         return fresh
+    while len(kept) > _KEPT:
+        del kept[next(iter(kept))]
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import keras
@@ -25,8 +26,18 @@ def initializer_of(call: Call) -> Any:
     initializer = getattr(selection.wrapped(layer) or layer, name, None)
     if activation is None or not isinstance(initializer, initializers.KernelInitializer):
         return None
-    same = _formula(initializer.activation) == _formula(activation)
-    return initializer if same else None
+    return initializer if _same(initializer.activation, activation) else None
+
+
+def _same(one: OddSigmoid, other: OddSigmoid) -> bool:
+    """Whether two activations compute the same: a library's tanh is not the backend's own."""
+    if _formula(one) == _formula(other):
+        return True
+    # To the precision of the backend; no two of the named ones agree to 1% there.
+    return bool(np.allclose(one.reference(_POINTS), other.reference(_POINTS), rtol=1e-5))
+
+
+_POINTS: Final = np.linspace(0.1, 4, 16)
 
 
 def _formula(activation: OddSigmoid) -> tuple[Any, ...]:
@@ -52,24 +63,29 @@ Prediction = tuple[float | None, float | None]
 def predict(measured: Measured) -> list[Prediction]:
     """Spread and negative rate of each row, by the solver: at initialization.
 
-    A chain of layers of one kind starts from the measured rms of what enters it. Negative
+    A chain of layers of one kind starts from the measured rms of what enters it, which is known
+    where that is the output of the row before: behind a sum there is no prediction. Negative
     rates, being relative to the first row, start from that row's.
     """
     found: list[Prediction] = []
-    kinds = [(_kind(initializer_of(call)), call) for call in measured.calls]
     rms = [measured.source.rms, *measured.table["rms"]]
-    for kind, group in itertools.groupby(kinds, key=lambda pair: pair[0]):
+    for (kind, _, follows), group in itertools.groupby(
+        _links(measured.calls), lambda each: each[0]
+    ):
         chain = [call for _, call in group]
         start = len(found)
-        if kind is None or not 0 < rms[start] < math.inf:
+        recurrent = isinstance(chain[0].producer, keras.layers.RNN)
+        entered = rms[start] if follows or recurrent else math.nan
+        if kind is None or not 0 < entered < math.inf:
             found += [(None, None)] * len(chain)
-        elif isinstance(chain[0].producer, keras.layers.RNN):
+        elif recurrent:
             found += [(_state_spread(initializer_of(call)), None) for call in chain]
         else:
             initializer = initializer_of(chain[0])
             spreads = _spreads(initializer, len(chain), rms[start])
             rates: list[float | None] = [None] * len(chain)
-            if start <= 1 and 0 < rms[1] < math.inf:
+            unbroken = all(call.follows for call in measured.calls[: start + 1])
+            if start <= 1 and unbroken and 0 < rms[1] < math.inf:
                 rates = _rates(initializer, start + len(chain) - 1, rms[1])[start:]
             found += zip(spreads, rates, strict=True)
     return [
@@ -78,6 +94,17 @@ def predict(measured: Measured) -> list[Prediction]:
             found, measured.table["negative_rate"], strict=True
         )
     ]
+
+
+def _links(calls: Sequence[Call]) -> Iterator[tuple[tuple[Any, int, bool], Call]]:
+    """Each row with what it shares with its chain: kind, number, whether it follows a row.
+
+    What enters one that does not, as behind a sum, was not measured: it stands alone.
+    """
+    number = 0
+    for before, call in zip([None, *calls], calls, strict=False):
+        number += not (call.follows and (before is None or before.follows))
+        yield (_kind(initializer_of(call)), number, call.follows), call
 
 
 def _spreads(initializer: Any, depth: int, input_std: float) -> list[float]:
@@ -125,7 +152,9 @@ def predict_derivatives(
     if first is None or _kind(first) is None:
         return unknown
     kind = _kind(others[0] if others else first)
-    depth = 1 + sum(1 for _ in itertools.takewhile(lambda each: _kind(each) == kind, others))
+    rest = zip(calls[1:], others, strict=True)
+    alike = itertools.takewhile(lambda each: each[0].follows and _kind(each[1]) == kind, rest)
+    depth = 1 + sum(1 for _ in alike)
     made = others[0] if depth > 1 else first
     rotation = isinstance(first, initializers.OddSigmoidOrthogonal)
     gain = first.effective_gain if rotation and _kind(first) != kind else None

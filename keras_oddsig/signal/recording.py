@@ -32,6 +32,8 @@ class Call:
             model itself, which what is measured may not keep alive.
         producer: The layer whose kernel made the input of the activation, or itself; None
             where that is not known.
+        follows: Whether what entered the producer is the output of the row before; True of the
+            first.
         activation: The odd-sigmoid activation that made it, or None.
         activation_name: What to call its activation; None without one.
         shape: Of the output.
@@ -40,6 +42,7 @@ class Call:
     name: str
     layer: Any
     producer: Any
+    follows: bool
     activation: OddSigmoid | None
     activation_name: str | None
     shape: tuple[int, ...]
@@ -64,8 +67,9 @@ class Recorder:
     source: Any = None
     _owners: list[Any] = field(default_factory=list)
     _stack: list[Any] = field(default_factory=list)
-    # The last tensor that a kernel made, or an activation inside a block, and by which layer.
-    _produced: tuple[Any, Any] = (None, None)
+    # The last tensor that a kernel made, by which layer, and from what; the last that an
+    # activation inside a block made, and which.
+    _produced: tuple[Any, Any, Any] = (None, None, None)
     _activated: tuple[Any, Any] = (None, None)
     _level: Any = field(default_factory=_backend.trace_level)
 
@@ -92,10 +96,9 @@ class Recorder:
             self._stack.pop()
         # What is inside may be hidden in a loop, or called in a way of its own.
         if watched or (id(layer) in self.watch.around and len(self.calls) == before):
-            produced, producer = self._produced
-            result = self._record(result, layer, producer if source is produced else None)
+            result = self._record(result, layer, source)
         if id(layer) in self.watch.kernels:
-            self._produced = (result, layer)
+            self._produced = (result, layer, source)
         if isinstance(layer, keras.layers.Activation):
             self._activated = (result, layer)
         return result
@@ -106,14 +109,12 @@ class Recorder:
         if block not in self._stack or _backend.trace_level() != self._level:
             return result
         if id(block) in self.watch.inside:
-            produced, producer = self._produced
-            made = producer if args and args[0] is produced else None
-            result = self._record(result, block, made, of=block)
+            result = self._record(result, block, args[0] if args else None, of=block)
         self._activated = (result, block)
         return result
 
-    def _record(self, result: Any, layer: Any, producer: Any, of: Any = None) -> Any:
-        """Records an output of `layer`, made by the activation of `of`."""
+    def _record(self, result: Any, layer: Any, source: Any, of: Any = None) -> Any:
+        """Records an output of `layer`, made from `source` by the activation of `of`."""
         output = first_float(result)
         if output is None or len(output.shape) == 0:
             return result
@@ -122,8 +123,14 @@ class Recorder:
             tapped = self.tap(output)
             _backend.copy_mask(output, tapped)
             result = keras.tree.map_structure(lambda t: tapped if t is output else t, result)
+        produced, producer, entered = self._produced
+        if source is not produced:
+            producer, entered = None, source
         if of is None:
             of, producer = self._activation_at_the_end(output, layer, producer)
+        if producer is layer:
+            entered = source
+        follows = not self.outputs or entered is self.outputs[-1]
         activation = name = None
         if of is not None:
             activation, name = self.watch.activations[id(of)], self.watch.names[id(of)]
@@ -131,7 +138,7 @@ class Recorder:
         shape = tuple(output.shape)
         whole = layer is self._stack[0] if self._stack else False
         self.calls.append(
-            Call(layer.name, None if whole else layer, producer, activation, name, shape)
+            Call(layer.name, None if whole else layer, producer, follows, activation, name, shape)
         )
         self._owners.append(layer)
         return result
@@ -268,11 +275,11 @@ def unchanged(layers: Sequence[Any]) -> Iterator[None]:
 
     One thread at a time: another would take what is set meanwhile for what was there before.
     """
-    with _one_at_a_time:
+    with one_at_a_time:
         yield from _put_back(layers)
 
 
-_one_at_a_time: Final = threading.RLock()
+one_at_a_time: Final = threading.RLock()
 
 
 def _put_back(layers: Sequence[Any]) -> Iterator[None]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_oddsig.signal import derivatives as input_derivatives
-from keras_oddsig.signal.data import batches, check_data
+from keras_oddsig.signal.data import batches, check_data, fixed_batch
 from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
 from keras_oddsig.signal.predictions import predict, predict_derivatives
@@ -47,7 +47,7 @@ class LayerSignal:
     predicted_second_derivative: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SignalReport:
     """The signal layer by layer, in the order of the calls, and what to make of it.
 
@@ -66,6 +66,11 @@ class SignalReport:
     @property
     def healthy(self) -> bool:
         return self.verdict == HEALTHY
+
+    def __repr__(self) -> str:
+        # One line, for whoever leaves it at the end of a notebook's cell.
+        start = f" from {self.start} on" if self.start else ""
+        return f"<SignalReport of {len(self.layers)} layers: {self.verdict}{start}>"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON knows it: `None` for what is undefined or infinite."""
@@ -211,8 +216,8 @@ def signal_report(
     Args:
         model: A built Keras model of any kind.
         x: Its inputs: an array, or a list or dict of arrays; or anything else that `fit`
-            takes for `x`. Arrays, sparse ones of SciPy too, are run in batches of 256; a
-            dataset must come in batches.
+            takes for `x`. Arrays, sparse ones of SciPy too, are run in batches of 256, or of
+            the size that the model's inputs fix; a dataset must come in batches.
         y: The targets, if `x` does not bring them; used with a loss only.
         loss: The name of a Keras loss, a `keras.Loss`, a function of `(y, y_pred)` or, for
             a model of several outputs, a list or dict of these, as `compile` takes it. Where
@@ -239,7 +244,7 @@ def signal_report(
     check_data("x", x)
     data = (x, y) if y is not None else x
     function = None
-    stream = batches(data)
+    stream = batches(data, size=fixed_batch(model))
     first = next(stream)
     if loss is not None or y is not None:
         if first[1] is None:

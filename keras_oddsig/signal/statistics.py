@@ -172,13 +172,12 @@ def _directions(x: Any) -> tuple[Any, Any]:
 
 
 def source_of(tensor: Any, dtype: str) -> Any:
-    """Root mean square, spread over the samples, and effective rank of a tensor: shape (3,)."""
+    """Root mean square of a tensor, and its spread over the samples: shape (2,)."""
     x = matrix(tensor)
     scaled, size = _unit_size(x, None)
     apart = scaled - ops.mean(scaled, axis=0, keepdims=True)
     spread = ops.reshape(size, ()) * ops.sqrt(ops.mean(ops.square(apart)))
-    _, rank = _directions(scaled[None, :_PAIRED])
-    return ops.cast(ops.stack([root_mean_square(x), spread, rank[0]]), dtype)
+    return ops.cast(ops.stack([root_mean_square(x), spread]), dtype)
 
 
 def _quantiles(spreads: Any, samples: int) -> list[Any]:

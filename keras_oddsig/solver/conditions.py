@@ -41,17 +41,24 @@ class NotOddSigmoidError(ValueError):
     increasing
     """
 
-    def __init__(self, condition: Condition, witness: float, detail: str) -> None:
+    def __init__(
+        self, condition: Condition, witness: float, detail: str, argument: str = "function"
+    ) -> None:
         super().__init__(
-            f"`function` is not odd-sigmoid (condition {condition!r} fails): {detail}. "
+            f"`{argument}` is not odd-sigmoid (condition {condition!r} fails): {detail}. "
             f"Received: a function that fails at x={witness:.6g}"
         )
         self.condition = condition
         self.witness = witness
         self._detail = detail
+        self._argument = argument
+
+    def naming(self, argument: str) -> NotOddSigmoidError:
+        """The same error about an argument of another name."""
+        return type(self)(self.condition, self.witness, self._detail, argument)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.condition, self.witness, self._detail)
+        return type(self), (self.condition, self.witness, self._detail, self._argument)
 
 
 def require_finite(x: Array, y: Array, y_mirrored: Array) -> None:

@@ -22,7 +22,7 @@ from scipy import fft, interpolate, ndimage, special
 
 from keras_oddsig import _arguments
 from keras_oddsig._arguments import Array
-from keras_oddsig.solver.profile import Profile, profile_of
+from keras_oddsig.solver.profile import Profile, check_profile, profile_of
 from keras_oddsig.solver.sampling import Function, Sampler
 
 
@@ -115,6 +115,7 @@ def stationary_spread(profile: Profile, noise_scale: float) -> float:
         approximation is for small noise.
 
     Raises:
+        TypeError: If `profile` is no `Profile`.
         ValueError: If `noise_scale` is negative.
 
     Example:
@@ -127,6 +128,7 @@ def stationary_spread(profile: Profile, noise_scale: float) -> float:
 
     Reference: this project.
     """
+    check_profile(profile)
     _arguments.real("noise_scale", noise_scale, at_least=0)
     r, c = profile.order, profile.curvature
     ratio = special.gamma(3 / (r + 1)) / special.gamma(1 / (r + 1))
@@ -152,6 +154,7 @@ def spread(profile: Profile, depth: float, noise_scale: float) -> float:
         function and input layer by layer, without the assumption of a large depth.
 
     Raises:
+        TypeError: If `profile` is no `Profile`.
         ValueError: If a number is outside its range.
 
     Example:
@@ -163,6 +166,7 @@ def spread(profile: Profile, depth: float, noise_scale: float) -> float:
 
     Reference: this project.
     """
+    check_profile(profile)
     _arguments.real("depth", depth, at_least=1)
     _arguments.real("noise_scale", noise_scale, at_least=0)
     power = 1 / (profile.order - 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import optimize
@@ -24,6 +25,15 @@ from keras_oddsig.solver.conditions import (
     require_odd,
 )
 from keras_oddsig.solver.sampling import Function, Sampler, bend
+
+
+def check_profile(profile: Any) -> None:
+    """Raises TypeError unless an argument is a `Profile`: an activation or function is none."""
+    if not isinstance(profile, Profile):
+        raise TypeError(
+            "`profile` must be a `Profile`, as `activation.profile` and `profile_of(function)` "
+            f"are. Received: profile={_arguments.shown(profile)}"
+        )
 
 
 @dataclass(frozen=True)

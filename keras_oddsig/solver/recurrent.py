@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_oddsig import _arguments
-from keras_oddsig.solver.profile import Profile
+from keras_oddsig.solver.profile import Profile, check_profile
 
 # A recurrent kernel meets the state with the same noise at each step, so that its kicks add
 # up like t and not like sqrt(t): the steps become time steps of dv/dt = -sgn(v)|v|^r + G v,
@@ -85,6 +85,7 @@ def recurrent_spread(profile: Profile, noise_scale: float) -> float:
         orders from 2 to 6.
 
     Raises:
+        TypeError: If `profile` is no `Profile`.
         ValueError: If `noise_scale` is negative.
 
     Example:
@@ -96,6 +97,7 @@ def recurrent_spread(profile: Profile, noise_scale: float) -> float:
 
     Reference: this project.
     """
+    check_profile(profile)
     _arguments.real("noise_scale", noise_scale, at_least=0)
     power = 1 / (profile.order - 1)
     return float(_SPREAD * (noise_scale / profile.curvature) ** power)

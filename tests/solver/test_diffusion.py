@@ -45,6 +45,18 @@ class TestDiffusion:
             )
 
 
+@pytest.mark.parametrize("wrong", [np.tanh, "tanh", None])
+def test_what_is_no_profile_is_refused_with_where_to_find_one(wrong):
+    calls = [
+        lambda: solver.spread(wrong, 50, 0.1),
+        lambda: solver.stationary_spread(wrong, 0.1),
+        lambda: solver.recurrent_spread(wrong, 0.1),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"`profile_of\(function\)` are. Received: profile="):
+            call()
+
+
 class TestSpread:
     @pytest.mark.parametrize("name", ["tanh", "softsign", "erf", "algebraic 3"])
     def test_agrees_with_sampled_networks_at_the_target_layer(self, name):

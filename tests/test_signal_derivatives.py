@@ -34,8 +34,9 @@ def test_they_are_those_of_the_function_that_the_network_is(inputs, eagerly):
     first = kernel / np.cosh(z) ** 2
     second = -2 * kernel**2 * np.tanh(z) / np.cosh(z) ** 2
     found = row.statistics
-    assert found["first_derivative"] == pytest.approx(np.sqrt(np.mean(first**2)), rel=1e-3)
-    assert found["second_derivative"] == pytest.approx(np.sqrt(np.mean(second**2)), rel=1e-3)
+    # What differences of fourth order leave, in steps of a tenth of a standard deviation.
+    assert found["first_derivative"] == pytest.approx(np.sqrt(np.mean(first**2)), rel=5e-3)
+    assert found["second_derivative"] == pytest.approx(np.sqrt(np.mean(second**2)), rel=5e-3)
     assert row.predicted_second_derivative is None
 
 

@@ -66,7 +66,7 @@ def standard() -> list[Cell]:
     """About two hours on two cores: a tenth of the paper's points, and of its depths three."""
     return [
         *_demonstration(),
-        *(Cell("burgers", depth, width, 2000) for depth, width in ((5, 32), (30, 16))),
+        *(Cell("burgers", depth, width, 2000) for depth, width in ((5, 32), (30, 16), (60, 16))),
         *(Cell(equation, 30, 16, 2000) for equation in ("allen-cahn", "diffusion", "poisson")),
     ]
 

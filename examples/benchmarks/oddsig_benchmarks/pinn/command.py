@@ -13,10 +13,11 @@ import os
 from pathlib import Path
 
 import keras
+import scipy
 from rich.console import Console
 
 from .. import arguments as types
-from ..environment import of_machine
+from ..environment import device, of_machine
 from ..processes import in_processes
 from ..progress import run_missing
 from ..results import Results
@@ -100,12 +101,12 @@ def main(argv: list[str] | None = None) -> Path | float:
     console = Console()
     if args.estimate:
         return estimate(args.groups, args.jobs, console)
-    results = Results(args.results, of_machine(args.jobs))
+    about = of_machine(args.jobs) | {"device": device()}
+    about["versions"]["scipy"] = scipy.__version__
+    results = Results(args.results, about)
     work = functools.partial(in_processes, work=train, jobs=args.jobs)
     try:
-        run_missing(
-            args.groups, results, lambda todo: work(chunks_of(todo, args.jobs)), console
-        )
+        run_missing(args.groups, results, lambda todo: work(chunks_of(todo, args.jobs)), console)
     except KeyboardInterrupt:
         raise SystemExit(f"stopped; the same command goes on from {args.results}") from None
     return args.results

@@ -54,6 +54,7 @@ def _timed(group: Group) -> tuple[float, float]:
         group, cell=dataclasses.replace(cell, adam=STEPS, lbfgs=min(STEPS, cell.lbfgs))
     )
     compiling = compiled(few.program).seconds
+    train(few)  # warms up
     rows = train(few)
     adam = sum(row["seconds_adam"] for row in rows) / len(rows) / STEPS
     calls = sum(row["evaluations"] for row in rows)

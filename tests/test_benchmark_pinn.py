@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -22,6 +23,7 @@ def cell(equation="burgers", depth=3, width=8, points=40, adam=20, lbfgs=5):
     return cells.Cell(equation, depth, width, points, adam, lbfgs)
 
 
+ROOT = Path(__file__).parent.parent
 LONGER = cell(adam=60, lbfgs=30)  # compiled once for the tests that share it
 
 
@@ -328,6 +330,13 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
     assert before == after
     command.main(small)
     assert len(trained) == 1
+
+
+def test_committed_results_count_as_done():
+    rows, _ = read([ROOT / "docs" / "benchmarks" / "pinn-jax.jsonl.gz"])
+    keys = {key for group in grids.groups_of("standard", range(10), (1e-3,)) for key in group.keys}
+    assert {row["key"] for row in rows} <= keys
+    assert len(rows) > 900
 
 
 @needs_jax

@@ -79,6 +79,10 @@ def _glorot(s: Setting) -> Any:
     return KI.GlorotUniform(seed=s.seed)
 
 
+def _fixed(s: Setting) -> Any:
+    return FixedNoise(s.seed, by_outputs=False)
+
+
 def _diagonal(rate: float) -> Maker:
     return lambda s: ko.OddSigmoidInit("tanh", s.depth, negative_rate=rate, seed=s.seed)
 
@@ -98,7 +102,9 @@ METHODS: dict[str, Method] = {
     "lecun normal": _everywhere("standard", lambda s: KI.LecunNormal(seed=s.seed)),
     "orthogonal": _everywhere("standard", lambda s: KI.Orthogonal(seed=s.seed)),
     "fixed .085, by outputs": _everywhere("paper", lambda s: FixedNoise(s.seed, True)),
-    "fixed .085, by inputs": _everywhere("paper", lambda s: FixedNoise(s.seed, False)),
+    "fixed .085, by inputs": _everywhere("paper", _fixed),
+    # An identity into one unit passes the first of its inputs: is it the output that hurts?
+    "fixed .085, by inputs, glorot": Method("paper", _fixed, _fixed, _glorot),
     **{
         f"diagonal {label}": _everywhere("diagonal", _diagonal(rate))
         for label, rate in {".03": 0.03, ".1": 0.1, ".2": 0.2, ".3": 0.3}.items()

@@ -12,14 +12,18 @@ from ...reporting import table, table_of_environments
 from ...results import Row
 from ..cells import Cell
 from . import paper
-from .scores import REFERENCE, CellScores, Score, Spread
+from .scores import FAMILIES, REFERENCE, CellScores, Score, Spread
 
 THEIRS = "fixed .085, by outputs"
 ROOMS = "examples/benchmarks/oddsig_benchmarks/pinn"
 
 
 def page_of(
-    cells: list[CellScores], environments: list[Row], grid: Sequence[Cell], methods: int
+    cells: list[CellScores],
+    environments: list[Row],
+    grid: Sequence[Cell],
+    methods: int,
+    reading: str = "",
 ) -> str:
     """The Markdown of the whole page.
 
@@ -28,6 +32,7 @@ def page_of(
         environments: Where.
         grid: The cells that there should be.
         methods: How many there should be in each.
+        reading: What the authors say of the numbers.
     """
     runs = sum(score.seeds for c in cells for score in c.scores.values())
     devices = dict.fromkeys(e.get("device", "") for e in environments)
@@ -49,6 +54,7 @@ def page_of(
         f"{len(cells)} cells, {runs} runs. Device: {'; '.join(devices)}.",
         "## What is missing",
         missing(cells, grid, methods),
+        *([reading] if reading else []),
         f"## Against {REFERENCE}",
         f"The median error of each method over that of *{REFERENCE}*; bold where it is larger. "
         "Below 1 is better. With so few seeds, and spreads as wide as in the tables further "
@@ -113,13 +119,13 @@ def cell_table(cell: CellScores) -> str:
 
 def ratios(cells: list[CellScores], name: str) -> str:
     """Each method's median over that of `REFERENCE`, cell by cell."""
-    methods = dict.fromkeys(method for c in cells for method in c.scores)
+    families = {method: score.family for c in cells for method, score in c.scores.items()}
     rows = []
-    for method in methods:
+    for method in sorted(families, key=lambda method: (FAMILIES.index(families[method]), method)):
         row = [method]
         for c in cells:
             found = c.ratio(c.scores[method], name) if method in c.scores else None
-            text = "" if found is None else f"{found:.2g}"
+            text = "" if found is None else number(found)
             row.append(f"**{text}**" if found is not None and found > 1 else text)
         rows.append(row)
     names = [f"{c.cell.equation} {c.cell.network}" for c in cells]
@@ -182,4 +188,4 @@ def in_words(spread: Spread) -> str:
 
 
 def number(value: float) -> str:
-    return f"{value:.2g}"
+    return f"{value:.0f}" if 10 <= value < 1e5 else f"{value:.2g}"

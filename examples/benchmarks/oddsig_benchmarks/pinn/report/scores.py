@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from ...results import Row
 from ..cells import Cell
 
 REFERENCE = "glorot uniform"  # what DeepXDE, and most people, begin with
+FAMILIES = ("standard", "paper", "diagonal", "rotation", "structure")  # of `methods.Method`
 OURS = ("diagonal", "rotation")
 
 
@@ -66,8 +67,8 @@ class CellScores:
         return min(found, key=lambda score: score.spread(name).median, default=None)
 
 
-def cells_of(rows: list[Row]) -> list[CellScores]:
-    """The scores of every method in every cell, in the order of the rows."""
+def cells_of(rows: list[Row], grid: Sequence[Cell] = ()) -> list[CellScores]:
+    """The scores of every method in every cell; in the order of the grid, then of the rows."""
     names = tuple(Cell.__dataclass_fields__)
     by_cell: dict[Cell, dict[str, list[Row]]] = {}
     for row in rows:
@@ -78,7 +79,8 @@ def cells_of(rows: list[Row]) -> list[CellScores]:
         scores = [_score(of_method) for of_method in by_method.values()]
         scores.sort(key=lambda score: score.spread("error").median)
         cells.append(CellScores(cell, {score.method: score for score in scores}))
-    return cells
+    order = {cell: number for number, cell in enumerate(grid)}
+    return sorted(cells, key=lambda each: order.get(each.cell, len(order)))
 
 
 def _score(rows: list[Row]) -> Score:

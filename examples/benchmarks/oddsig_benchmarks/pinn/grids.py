@@ -1,0 +1,95 @@
+"""The runs in the cells: what is run, not how. Nothing here builds a network or trains one.
+
+A run's key says whether it is done: a field that `Cell` gains, or a new `BUDGET`, makes every
+results file start anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .cells import GRIDS, Cell
+from .methods import METHODS
+
+BUDGET = 1  # a number for what a run is: rows of another do not count as done
+SMOKE_METHODS = (
+    "glorot uniform",
+    "fixed .085, by outputs",
+    "diagonal .1",
+    "slopes, diagonal .1, glorot",
+    "rotation 1",
+    "glorot, pirate",
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is compiled together: some number of runs of any method of a structure."""
+
+    cell: Cell
+    structure: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one method in one cell: every learning rate and seed."""
+
+    cell: Cell
+    method: str
+    rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def runs(self) -> list[tuple[float, int]]:
+        return list(itertools.product(self.rates, self.seeds))
+
+    def key(self, rate: float, seed: int) -> str:
+        """What a row in the results file is known by."""
+        cell = "|".join(str(value) for value in dataclasses.astuple(self.cell))
+        return f"pinn {BUDGET}|{cell}|{self.method}|{rate:g}|{seed}"
+
+    @property
+    def keys(self) -> list[str]:
+        return [self.key(*run) for run in self.runs]
+
+    @property
+    def program(self) -> Program:
+        return Program(self.cell, METHODS[self.method].structure, len(self.runs))
+
+    @property
+    def label(self) -> str:
+        return f"{self.cell.equation} {self.cell.network}, {self.method}"
+
+    @property
+    def amount(self) -> float:
+        return self.cell.amount * len(self.runs)
+
+
+def groups_of(
+    grid: str,
+    seeds: Sequence[int],
+    rates: Sequence[float],
+    *,
+    equations: Sequence[str] | None = None,
+    networks: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+) -> list[Group]:
+    """The runs of a grid, or of a part of it; neighbours share a program.
+
+    Args:
+        grid: Of `cells.GRIDS`.
+        seeds, rates: Of each method: every rate with every seed.
+        equations, networks, methods: Those wanted; by default the grid's.
+    """
+    known = methods or (SMOKE_METHODS if grid == "smoke" else tuple(METHODS))
+    return [
+        Group(cell, method, tuple(rates), tuple(seeds))
+        for cell in GRIDS[grid]()
+        if (not equations or cell.equation in equations)
+        and (not networks or cell.network in networks)
+        for method in sorted(known, key=lambda name: METHODS[name].structure != "plain")
+    ]

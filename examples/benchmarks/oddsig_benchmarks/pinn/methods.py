@@ -1,0 +1,125 @@
+"""The competitors: an initializer for the first kernel, the hidden ones, and the output's.
+
+Each draws a kernel when it is called with the kernel's shape `(m, n)`, as in a Keras layer.
+Biases are zero. Nothing here builds a network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+import keras_oddsig as ko
+
+KI = keras.initializers
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an initializer may know of the network, and its seeds."""
+
+    depth: int
+    input_std: float
+    seed: keras.random.SeedGenerator
+
+
+Maker = Callable[[Setting], Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One competitor.
+
+    Attributes:
+        family: What the report groups by: "standard" (Keras's own), "paper" (fixed .085),
+            "diagonal" and "rotation" (ours, by the kernel), "structure" (changes the network).
+        first, hidden, output: The makers of the initializers.
+        structure: Of `networks.STRUCTURES`.
+    """
+
+    family: str
+    first: Maker
+    hidden: Maker
+    output: Maker
+    structure: str = "plain"
+
+
+class FixedNoise(KI.Initializer):
+    """Identity plus noise of 0.085, whatever activation and depth; a dense kernel's, (m, n).
+
+    Reference: Lee, Choi, Kim, 2025 (arXiv 2410.02242). Their text divides the noise by the
+    square root of the number of inputs, the code that they published by that of the outputs.
+    """
+
+    def __init__(self, seed: keras.random.SeedGenerator, by_outputs: bool) -> None:
+        self.seed = seed
+        self.by_outputs = by_outputs
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        m, n = shape
+        # OddSigmoidInit divides by the root of m.
+        noise = 0.085 * math.sqrt(m / n) if self.by_outputs else 0.085
+        return ko.OddSigmoidInit("tanh", noise_scale=noise, seed=self.seed)(shape, dtype)
+
+
+def _everywhere(family: str, make: Maker, structure: str = "plain") -> Method:
+    return Method(family, make, make, make, structure)
+
+
+def _slopes(s: Setting) -> Any:
+    """Random slopes of standard deviation 1: no two units of the first layer are alike."""
+    return KI.RandomNormal(stddev=1.0, seed=s.seed)
+
+
+def _glorot(s: Setting) -> Any:
+    return KI.GlorotUniform(seed=s.seed)
+
+
+def _fixed(s: Setting) -> Any:
+    return FixedNoise(s.seed, by_outputs=False)
+
+
+def _diagonal(rate: float) -> Maker:
+    return lambda s: ko.OddSigmoidInit("tanh", s.depth, negative_rate=rate, seed=s.seed)
+
+
+def _rotation(gain: float | None = None) -> Maker:
+    return lambda s: ko.OddSigmoidOrthogonal("tanh", s.depth, gain=gain, seed=s.seed)
+
+
+def _scaled(s: Setting) -> Any:
+    return ko.OddSigmoidOrthogonal("tanh", s.depth, input_std=s.input_std, seed=s.seed)
+
+
+METHODS: dict[str, Method] = {
+    "glorot uniform": _everywhere("standard", _glorot),
+    "glorot normal": _everywhere("standard", lambda s: KI.GlorotNormal(seed=s.seed)),
+    "he normal": _everywhere("standard", lambda s: KI.HeNormal(seed=s.seed)),
+    "lecun normal": _everywhere("standard", lambda s: KI.LecunNormal(seed=s.seed)),
+    "orthogonal": _everywhere("standard", lambda s: KI.Orthogonal(seed=s.seed)),
+    "fixed .085, by outputs": _everywhere("paper", lambda s: FixedNoise(s.seed, True)),
+    "fixed .085, by inputs": _everywhere("paper", _fixed),
+    # An identity into one unit passes the first of its inputs: is it the output that hurts?
+    "fixed .085, by inputs, glorot": Method("paper", _fixed, _fixed, _glorot),
+    **{
+        f"diagonal {label}": _everywhere("diagonal", _diagonal(rate))
+        for label, rate in {".03": 0.03, ".1": 0.1, ".2": 0.2, ".3": 0.3}.items()
+    },
+    "slopes, diagonal .1": Method("diagonal", _slopes, _diagonal(0.1), _diagonal(0.1)),
+    "slopes, diagonal .1, glorot": Method("diagonal", _slopes, _diagonal(0.1), _glorot),
+    "rotation": _everywhere("rotation", _rotation()),
+    "rotation, scaled first": Method("rotation", _scaled, _rotation(), _rotation()),
+    "rotation, scaled first, glorot": Method("rotation", _scaled, _rotation(), _glorot),
+    "rotation 1": _everywhere("rotation", _rotation(1.0)),
+    "rotation 1.05": _everywhere("rotation", _rotation(1.05)),
+    "rotation 1.1": _everywhere("rotation", _rotation(1.1)),
+    "slopes, rotation 1": Method("rotation", _slopes, _rotation(1.0), _rotation(1.0)),
+    "glorot + layernorm": _everywhere("structure", _glorot, "layernorm"),
+    "glorot + residual": _everywhere("structure", _glorot, "residual"),
+    "glorot, factorized": _everywhere("structure", _glorot, "factorized"),
+    "glorot, pirate": _everywhere("structure", _glorot, "pirate"),
+}

@@ -1,0 +1,191 @@
+"""The page, in Markdown: where the runs were made, tables of their scores, what is missing.
+
+It says what was measured, the cells in which our kernels lose among it, and no more.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from ...reporting import table, table_of_environments
+from ...results import Row
+from ..cells import Cell
+from . import paper
+from .scores import FAMILIES, REFERENCE, CellScores, Score, Spread
+
+THEIRS = "fixed .085, by outputs"
+ROOMS = "examples/benchmarks/oddsig_benchmarks/pinn"
+
+
+def page_of(
+    cells: list[CellScores],
+    environments: list[Row],
+    grid: Sequence[Cell],
+    methods: int,
+    reading: str = "",
+) -> str:
+    """The Markdown of the whole page.
+
+    Args:
+        cells: What was measured.
+        environments: Where.
+        grid: The cells that there should be.
+        methods: How many there should be in each.
+        reading: What the authors say of the numbers.
+    """
+    runs = sum(score.seeds for c in cells for score in c.scores.values())
+    devices = dict.fromkeys(e.get("device", "") for e in environments)
+    sections = [
+        "# Physics-informed networks",
+        "Written by `examples/benchmarks/pinn_report.py` from the results of "
+        f"`examples/benchmarks/pinn.py`; the methods are described in `{ROOMS}/methods.py`, the "
+        f"equations, with what was chosen where the paper is unclear, in `{ROOMS}/equations.py`.",
+        "Adam, then L-BFGS, in float32 on all collocation points at once; tanh; biases start at "
+        "zero. The loss is the mean squared residual at all points plus the mean squared error on "
+        "the border. Every method has the same network, points, steps, learning rate and seeds. "
+        "Numbers over seeds are the median, and in brackets the smallest and the largest. *Error* "
+        "is the relative L2 error on a grid against the exact solution, or one computed by this "
+        "project (Allen-Cahn). *u_x* and *u_xx* are root mean squares over the domain at the "
+        "start, for x the last input. *Fresh* is the final loss at points that the run has not "
+        "seen.",
+        "## Where this was run",
+        table_of_environments(environments),
+        f"{len(cells)} cells, {runs} runs. Device: {'; '.join(devices)}.",
+        "## What is missing",
+        missing(cells, grid, methods),
+        *([reading] if reading else []),
+        f"## Against {REFERENCE}",
+        f"The median error of each method over that of *{REFERENCE}*; bold where it is larger. "
+        "Below 1 is better. With so few seeds, and spreads as wide as in the tables further "
+        "below, factors of less than about two say little.",
+        ratios(cells, "error"),
+        "The same of the median final loss:",
+        ratios(cells, "loss"),
+        "## Where ours lose",
+        losing(cells),
+        *beside_the_paper(cells),
+        "## Cell by cell",
+        *itertools.chain.from_iterable((f"### {c.cell.name}", cell_table(c)) for c in cells),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def missing(cells: list[CellScores], grid: Sequence[Cell], methods: int) -> str:
+    """Cells without runs, methods without runs in a cell, and seeds."""
+    found = {c.cell: c for c in cells}
+    lines = [f"- {cell.name}: no run" for cell in grid if cell not in found]
+    for c in cells:
+        seeds = sorted({score.seeds for score in c.scores.values()})
+        text = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
+        lacks = methods - len(c.scores)
+        of_methods = f"{lacks} of {methods} methods without runs" if lacks else f"{methods} methods"
+        lines.append(f"- {c.cell.name}: {of_methods}, {text} seed{'s' * (text != '1')} each")
+    return "\n".join(
+        ["Of the `--standard` grid, and of it alone (the paper's table is `--full`):", "", *lines]
+    )
+
+
+def cell_table(cell: CellScores) -> str:
+    """All methods of a cell, the lowest median error first."""
+    adam_only = cell.cell.lbfgs == 0
+    header = ["method", "seeds", "error", *([] if adam_only else ["error after Adam"]), "loss"]
+    header += ["fresh", *([] if adam_only else ["loss after Adam"]), "loss at start"]
+    header += ["u_x", "u_xx", "seconds"]
+    rows = []
+    for score in cell.scores.values():
+        seconds = sum(score.spread(f"seconds_{each}").median for each in ("adam", "lbfgs"))
+        medians = {
+            name: number(score.spread(name).median)
+            for name in ("error_adam", "loss_fresh", "loss_adam", "loss_start", "u_x", "u_xx")
+        }
+        rows.append(
+            [
+                score.method,
+                score.seeds,
+                in_words(score.spread("error")),
+                *([] if adam_only else [medians["error_adam"]]),
+                in_words(score.spread("loss")),
+                medians["loss_fresh"],
+                *([] if adam_only else [medians["loss_adam"]]),
+                medians["loss_start"],
+                medians["u_x"],
+                medians["u_xx"],
+                f"{seconds:.1f}",
+            ]
+        )
+    return table(header, rows)
+
+
+def ratios(cells: list[CellScores], name: str) -> str:
+    """Each method's median over that of `REFERENCE`, cell by cell."""
+    families = {method: score.family for c in cells for method, score in c.scores.items()}
+    rows = []
+    for method in sorted(families, key=lambda method: (FAMILIES.index(families[method]), method)):
+        row = [method]
+        for c in cells:
+            found = c.ratio(c.scores[method], name) if method in c.scores else None
+            text = "" if found is None else number(found)
+            row.append(f"**{text}**" if found is not None and found > 1 else text)
+        rows.append(row)
+    names = [f"{c.cell.equation} {c.cell.network}" for c in cells]
+    return table(["method", *names], rows)
+
+
+def losing(cells: list[CellScores]) -> str:
+    """For each cell those of ours with a larger median error than the best of the others."""
+    lines = []
+    for c in cells:
+        other = c.best("error", lambda score: not score.ours and score.family != "structure")
+        if other is None:
+            continue
+        bound = other.spread("error").median
+        worse = [s for s in c.scores.values() if s.ours and s.spread("error").median > bound]
+        text = "; ".join(f"{s.method} {number(s.spread('error').median)}" for s in worse)
+        lines.append(
+            f"- {c.cell.equation} {c.cell.network}, the best of the other plain networks "
+            f"*{other.method}* with {number(bound)}: {text or 'none of ours has a larger error'}"
+        )
+    return "\n".join(["Median errors; the networks with another structure apart.", "", *lines])
+
+
+def beside_the_paper(cells: list[CellScores]) -> list[str]:
+    """The paper's final losses, and ours of the same networks."""
+    rows = []
+    for c in cells:
+        theirs = paper.losses(c.cell.equation, c.cell.depth, c.cell.width)
+        if theirs is None:
+            continue
+        best = c.best("loss", lambda score: score.ours)
+        rows.append(
+            [
+                f"{c.cell.equation} {c.cell.network}",
+                *map(number, theirs),
+                c.cell.points,
+                *(_loss(c, name) for name in (REFERENCE, THEIRS)),
+                f"{best.method}: {in_words(best.spread('loss'))}" if best else "",
+            ]
+        )
+    if not rows:
+        return []
+    header = ["network", "paper, Xavier", "paper, theirs", "points here", REFERENCE]
+    header += [THEIRS, "the best of ours"]
+    return [
+        "## Beside the paper",
+        "Final losses: the paper's are medians of five runs on 20,000 points, ours on as many as "
+        "the table says. The method with the lowest loss of ours is chosen by these very seeds.",
+        table(header, rows),
+    ]
+
+
+def _loss(cell: CellScores, method: str) -> str:
+    score: Score | None = cell.scores.get(method)
+    return in_words(score.spread("loss")) if score else ""
+
+
+def in_words(spread: Spread) -> str:
+    return f"{number(spread.median)} [{number(spread.low)}, {number(spread.high)}]"
+
+
+def number(value: float) -> str:
+    return f"{value:.0f}" if 10 <= value < 1e5 else f"{value:.2g}"

@@ -1,0 +1,90 @@
+"""The report on physics-informed networks: scores, on rows whose answers are known."""
+
+import dataclasses
+import gzip
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oddsig_benchmarks.pinn import cells
+from oddsig_benchmarks.pinn.report import command, paper, scores
+
+FAMILIES = {"glorot uniform": "standard", "orthogonal": "standard", "rotation 1": "rotation"}
+
+
+def row(method, seed, error, equation="burgers", rate=1e-3, **options):
+    setting = dataclasses.asdict(cells.Cell(equation, 5, 32, 2000))
+    columns = ("loss_start", "u_x", "u_xx", "loss_adam", "error_adam", "loss", "loss_fresh")
+    made = {
+        **setting, "method": method, "family": FAMILIES[method], "learning_rate": rate,
+        "seed": seed, **dict.fromkeys(columns, error), "error": error,
+        "seconds_adam": 1.0, "seconds_lbfgs": 2.0, **options,
+    }  # fmt: skip
+    return {"key": f"{equation}|{method}|{rate}|{seed}", "environment": "ab", **made}
+
+
+ROWS = [
+    *(row("glorot uniform", seed, error) for seed, error in enumerate((0.1, 0.4, 0.2))),
+    *(row("orthogonal", seed, error) for seed, error in enumerate((0.3, None, None))),
+    *(row("rotation 1", seed, error) for seed, error in enumerate((0.3, 0.5, 0.4))),
+    row("rotation 1", 0, 0.1, equation="diffusion"),
+    row("glorot uniform", 0, 0.2, equation="diffusion"),
+]
+
+
+def test_scores_are_medians_over_seeds_and_what_diverges_is_worst():
+    of_burgers, _ = scores.cells_of(ROWS)
+    assert list(of_burgers.scores) == ["glorot uniform", "rotation 1", "orthogonal"]
+    spread = of_burgers.scores["glorot uniform"].spread("error")
+    assert spread == (0.2, 0.1, 0.4)
+    assert of_burgers.scores["orthogonal"].spread("error").median == math.inf
+    assert of_burgers.ratio(of_burgers.scores["rotation 1"], "error") == pytest.approx(2)
+    assert of_burgers.best("error", lambda score: score.ours).method == "rotation 1"
+
+
+def test_a_method_is_scored_at_its_best_rate():
+    rows = [row("rotation 1", seed, 0.5, rate=1e-2) for seed in range(3)]
+    (scored,) = scores.cells_of([*rows, row("rotation 1", 0, 0.1)])
+    assert scored.scores["rotation 1"].spread("error").median == 0.1
+
+
+def test_the_page_says_where_ours_lose_what_is_missing_and_what_the_paper_has(tmp_path):
+    machine = {
+        "environment": "ab", "backend": "jax", "cpu": "a processor", "cores": 2, "jobs": 1,
+        "python": "3.12", "versions": {"keras": "3.15"}, "date": "2026-01-01", "device": "cpu",
+    }  # fmt: skip
+    results, page = tmp_path / "results.jsonl.gz", tmp_path / "page.md"
+    text = "\n".join(json.dumps(each) for each in (machine, *ROWS))
+    results.write_bytes(gzip.compress(text.encode()))
+    command.main([str(results), "--output", str(page)])
+    said = page.read_text()
+    assert "best of the other plain networks *glorot uniform* with 0.2: rotation 1 0.4" in said
+    assert "*glorot uniform* with 0.2: none of ours has a larger error" in said
+    assert "| rotation 1 | **2** | 0.5 |" in said
+    assert "- poisson, 30 x 16, 2000 points, Adam 300, L-BFGS 300: no run" in said
+    assert "- burgers, 5 x 32, 2000 points, Adam 300, L-BFGS 300: 3 methods, 3 seeds each" in said
+    assert "- diffusion, 5 x 32, 2000 points, Adam 300, L-BFGS 300: 1 of 3 methods" in said
+    assert "| burgers 5x32 | 0.011 | 0.0041 | 2000 | 0.2 [0.1, 0.4] |  | rotation 1: " in said
+
+
+def test_the_papers_figures_are_looked_up_by_network():
+    assert paper.losses("burgers", 30, 16) == (9.71e-3, 9.31e-4)
+    assert paper.losses("poisson", 80, 16) == (2.55e-1, 6.01e-2)
+    assert paper.losses("poisson", 80, 32) is None
+    assert paper.losses("burgers", 7, 16) is None
+    assert all(len(row) == 8 for rows in paper.LOSSES.values() for row in rows)
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once will do")
+def test_a_report_needs_no_backend():
+    code = (
+        "import sys; from oddsig_benchmarks.pinn.report.command import main\n"
+        "assert not {'keras', 'jax', 'torch', 'tensorflow'} & set(sys.modules)"
+    )
+    benchmarks = Path(__file__).parent.parent / "examples" / "benchmarks"
+    subprocess.run([sys.executable, "-c", code], cwd=benchmarks, check=True)

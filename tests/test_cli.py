@@ -159,9 +159,10 @@ class TestSolve:
         assert done.stderr.strip() == ""
         assert json.loads(done.stdout)["activation"] == "tanh"
 
-    def test_a_reader_may_leave(self):
+    @pytest.mark.parametrize("module", ["keras_oddsig", "keras_oddsig.cli"])
+    def test_a_reader_may_leave(self, module):
         process = subprocess.Popen(
-            [sys.executable, "-m", "keras_oddsig", "solve"],
+            [sys.executable, "-m", module, "solve"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

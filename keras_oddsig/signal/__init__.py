@@ -44,7 +44,7 @@ other function is checked by the solver, once.
 
 - `first_derivative`, `second_derivative`, of a model of one to four inputs, or on request: root
   mean squares of `dx/du` and `d2x/du2` over the inputs `u`, the units, and the first 64 samples;
-  by differences of fourth order, in steps of a tenth of an input's standard deviation.
+  by differences of fourth order, in steps of a twentieth of an input's standard deviation.
 
 `cosine` and `effective_rank` see the first 64 samples of a batch. Over several batches `mean`,
 `std`, `rms`, the extremes and the fractions are those of all their samples; gradients are

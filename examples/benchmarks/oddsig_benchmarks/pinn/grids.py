@@ -6,12 +6,10 @@ results file start anew.
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from .cells import GRIDS, Cell
+from ..groups import Program, Runs
+from .cells import GRIDS
 from .methods import METHODS
 
 BUDGET = 1  # a number for what a run is: rows of another do not count as done
@@ -25,36 +23,10 @@ SMOKE_METHODS = (
 )
 
 
-@dataclass(frozen=True)
-class Program:
-    """What is compiled together: some number of runs of any method of a structure."""
+class Group(Runs):
+    """The runs of one method in one cell."""
 
-    cell: Cell
-    structure: str
-    runs: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """The runs of one method in one cell: every learning rate and seed."""
-
-    cell: Cell
-    method: str
-    rates: tuple[float, ...]
-    seeds: tuple[int, ...]
-
-    @property
-    def runs(self) -> list[tuple[float, int]]:
-        return list(itertools.product(self.rates, self.seeds))
-
-    def key(self, rate: float, seed: int) -> str:
-        """What a row in the results file is known by."""
-        cell = "|".join(str(value) for value in dataclasses.astuple(self.cell))
-        return f"pinn {BUDGET}|{cell}|{self.method}|{rate:g}|{seed}"
-
-    @property
-    def keys(self) -> list[str]:
-        return [self.key(*run) for run in self.runs]
+    PREFIX = f"pinn {BUDGET}"
 
     @property
     def program(self) -> Program:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..environment import BACKEND
+from ..groups import Program, Runs
 from .methods import ACTIVATIONS, METHODS
 
 BUDGET = 1  # a number for what a run is: rows of another do not count as done
@@ -46,45 +47,14 @@ class Cell:
         return [int(width) for width in self.width.split("/")]
 
 
-@dataclass(frozen=True)
-class Program:
-    """What is compiled as one function: some number of runs of any method of a structure.
+class Group(Runs):
+    """The runs of one method in one cell."""
 
-    Attributes:
-        cell: With all samples: their number is in the batches alone.
-        structure: Of `Method`.
-        runs: How many are trained at once.
-    """
-
-    cell: Cell
-    structure: str
-    runs: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """The runs of one method in one cell: every learning rate and seed."""
-
-    cell: Cell
-    method: str
-    rates: tuple[float, ...]
-    seeds: tuple[int, ...]
-
-    @property
-    def runs(self) -> list[tuple[float, int]]:
-        return list(itertools.product(self.rates, self.seeds))
-
-    def key(self, rate: float, seed: int) -> str:
-        """What a row in the results file is known by."""
-        cell = "|".join(str(value) for value in dataclasses.astuple(self.cell))
-        return f"{BUDGET}|{BACKEND}|{cell}|{self.method}|{rate:g}|{seed}"
-
-    @property
-    def keys(self) -> list[str]:
-        return [self.key(*run) for run in self.runs]
+    PREFIX = f"{BUDGET}|{BACKEND}"
 
     @property
     def program(self) -> Program:
+        # The number of samples is in the batches alone.
         cell = dataclasses.replace(self.cell, samples=0)
         return Program(cell, METHODS[self.method].structure, len(self.runs))
 

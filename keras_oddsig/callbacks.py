@@ -215,7 +215,9 @@ class ActivationSpread(keras.callbacks.Callback):
         selection.check_call(model, self._watched)
         if self._taken is None:
             batches = fit_data.batches(self.data, self.batches, fit_data.fixed_batch(model))
-            self._taken = [fit_data.to_device(x) for x, _ in batches]
+            self._taken = [fit_data.to_device(x, "data") for x, _ in batches]
+            for x in self._taken:
+                fit_data.check_batch(model, x, "data")
         if not model.built:
             # TensorFlow's `fit` would build it in its first step.
             model(self._taken[0], training=False)

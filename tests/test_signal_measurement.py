@@ -307,6 +307,13 @@ class TestData:
             ko.signal_report(self.model(), dataset)
         assert len(ko.signal_report(self.model(), dataset.batch(16)).layers) == 1
 
+    def test_an_error_names_the_argument_that_was_written(self):
+        model = self.model()
+        with pytest.raises(ValueError, match=r"`data` must hold batches of the shape \(None, 6\)"):
+            model.fit(X, Y, verbose=0, callbacks=[ko.ActivationSpread(Y)])
+        with pytest.raises(ValueError, match=r"`x` must hold arrays of one number of samples"):
+            ko.signal_report(model, X[:0])
+
     def test_arrays_of_another_width_or_number_are_refused(self):
         with pytest.raises(ValueError, match=r"shape \(None, 6\).*Received.*\(48, 3\)"):
             ko.signal_report(self.model(), Y)

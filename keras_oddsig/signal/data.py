@@ -17,13 +17,14 @@ BATCH: Final = 256
 
 
 def batches(
-    data: Any, count: int | None = None, size: int | None = None
+    data: Any, count: int | None = None, size: int | None = None, name: str = "data"
 ) -> Iterator[tuple[Any, Any]]:
     """The first `count` batches `(x, y)` of anything that `fit` takes; all of them by default.
 
     Arrays (and lists and dicts of them, for models of several inputs) are cut into batches
     of `size`, of which a last one that is smaller is left out, or by default of `BATCH`. A tuple
-    is `(x, y)` or `(x, y, sample_weight)`, the last of which is left out.
+    is `(x, y)` or `(x, y, sample_weight)`, the last of which is left out. `name` is that of the
+    argument, for errors.
     """
     if isinstance(data, keras.utils.PyDataset):
         total = data.num_batches
@@ -35,7 +36,7 @@ def batches(
         samples = {int(leaf.shape[0]) for leaf in leaves}
         if len(samples) != 1 or samples == {0}:
             raise ValueError(
-                "`data` must hold arrays of one number of samples, at least 1. "
+                f"`{name}` must hold arrays of one number of samples, at least 1. "
                 f"Received: arrays of {sorted(samples)} samples"
             )
         stop = samples.pop()
@@ -54,7 +55,7 @@ def batches(
         yield keras.tree.map_structure(_to_host, x), keras.tree.map_structure(_to_host, y)
     if none:
         raise ValueError(
-            f"`data` must hold a batch. Received: data={_arguments.shown(data)}, which is empty"
+            f"`{name}` must hold a batch. Received: {name}={_arguments.shown(data)}, which is empty"
         )
 
 
@@ -110,7 +111,7 @@ def _to_host(tensor: Any) -> Any:
     return np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
 
 
-def to_device(data: Any) -> Any:
+def to_device(data: Any, name: str = "x") -> Any:
     """Arrays as tensors, floating ones in Keras's default dtype, as `fit` takes them."""
 
     def convert(array: Any) -> Any:
@@ -119,8 +120,8 @@ def to_device(data: Any) -> Any:
         array = np.asarray(array)
         if array.dtype.kind in "OSU" and not _backend.knows_strings():
             raise TypeError(
-                "`x` must hold numbers, for only TensorFlow runs a model on strings or ragged "
-                "rows: let a TextVectorization or a StringLookup prepare the data before the "
+                f"`{name}` must hold numbers, for only TensorFlow runs a model on strings or "
+                "ragged rows: let a TextVectorization or a StringLookup prepare the data before the "
                 f"model does. Received: an array of dtype {array.dtype}"
             )
         floating = np.issubdtype(array.dtype, np.floating)
@@ -135,7 +136,7 @@ def fixed_batch(model: Any) -> int | None:
     return int(sizes.pop()) if len(sizes) == 1 else None
 
 
-def check_batch(model: Any, x: Any) -> None:
+def check_batch(model: Any, x: Any, name: str = "x") -> None:
     """Raises ValueError where a batch cannot be what the model takes, so far as that is known."""
     inputs = getattr(model, "inputs", None)
     if not inputs:  # subclassed
@@ -145,18 +146,18 @@ def check_batch(model: Any, x: Any) -> None:
         tensors = keras.tree.flatten(x)
     elif isinstance(model.input, dict):  # its keys may be other names than the tensors'
         names = list(model.input)
-        tensors = keras.tree.flatten({name: x[name] for name in names if name in x})
+        tensors = keras.tree.flatten({key: x[key] for key in names if key in x})
     else:
-        tensors = [x[name] for name in names if name in x]
+        tensors = [x[key] for key in names if key in x]
     if len(tensors) != len(inputs):
         raise ValueError(
-            f"`x` must hold {len(inputs)} arrays, {', '.join(names)}. "
+            f"`{name}` must hold {len(inputs)} arrays, {', '.join(names)}. "
             f"Received: {', '.join(map(str, x)) if isinstance(x, dict) else len(tensors)}"
         )
     for each, tensor in zip(inputs, tensors, strict=True):
         if tensor is not None and not _fits(tuple(tensor.shape), tuple(each.shape)):
             raise ValueError(
-                f"`x` must hold batches of the shape {tuple(each.shape)} for the input "
+                f"`{name}` must hold batches of the shape {tuple(each.shape)} for the input "
                 f"{each.name}. Received: a batch of the shape {tuple(tensor.shape)}"
                 f"{_hint(tensor.shape, each.shape)}"
             )

@@ -244,7 +244,7 @@ def signal_report(
     check_data("x", x)
     data = (x, y) if y is not None else x
     function = None
-    stream = batches(data, size=fixed_batch(model))
+    stream = batches(data, size=fixed_batch(model), name="x")
     first = next(stream)
     if loss is not None or y is not None:
         if first[1] is None:

@@ -121,8 +121,8 @@ def to_device(data: Any, name: str = "x") -> Any:
         if array.dtype.kind in "OSU" and not _backend.knows_strings():
             raise TypeError(
                 f"`{name}` must hold numbers, for only TensorFlow runs a model on strings or "
-                "ragged rows: let a TextVectorization or a StringLookup prepare the data before the "
-                f"model does. Received: an array of dtype {array.dtype}"
+                "ragged rows: let a TextVectorization or a StringLookup prepare the data before "
+                f"the model does. Received: an array of dtype {array.dtype}"
             )
         floating = np.issubdtype(array.dtype, np.floating)
         return ops.convert_to_tensor(array, dtype=keras.config.floatx() if floating else None)

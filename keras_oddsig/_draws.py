@@ -97,6 +97,21 @@ class NoisyIdentity:
 
 
 @dataclass(frozen=True)
+class Slopes:
+    """Independent normal entries: each output reads the few inputs along a line of its own.
+
+    Attributes:
+        gain: The factor by which a unit's standard deviation grows.
+    """
+
+    gain: float
+
+    def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
+        std = self.gain / math.sqrt(axes.taps * axes.m)
+        return source.noise("normal", (axes.taps, axes.m, axes.n), std)
+
+
+@dataclass(frozen=True)
 class Rotations:
     """`gain` times a semi-orthogonal matrix for each block, on the centre tap.
 

@@ -13,6 +13,9 @@ Which when (as measured, `docs/benchmarks.md`):
   better still
 - recurrent (`SimpleRNN`): `recurrent_initializer=OddSigmoidOrthogonal(activation, steps)`,
   `kernel_initializer="orthogonal"`
+- a function of a few inputs, as a physics-informed network is:
+  `OddSigmoidOrthogonal(activation, depth, input_dim=m)`, `m` the number of inputs, in every layer,
+  first and last
 - normalized, or ReLU-like: Keras's own
 
 What is an input, and what an output, follows Keras:
@@ -46,162 +49,16 @@ and a scale computed is in `_axes`, `_draws`, `_seeds` and `_scales`.
 
 from __future__ import annotations
 
-import copy
-import inspect
-import warnings
 from typing import Any, Final, get_args
 
 import keras
 
-from keras_oddsig import _arguments, _axes, _backend, _draws, _scales, _seeds
+from keras_oddsig import _arguments, _draws, _scales, solver
+from keras_oddsig._kernel_initializer import KernelInitializer
 
 __all__ = ["OddSigmoidInit", "OddSigmoidOrthogonal"]
 
 _PACKAGE: Final = "keras_oddsig"
-
-
-class _Config(dict[str, Any]):
-    """An initializer's config that remembers, until it is serialized, what came of its seed."""
-
-    repetitions: _seeds.Repetitions
-
-
-# Of Keras's initializers, `EinsumDense` (and with it `MultiHeadAttention`) tells only the
-# subclasses of VarianceScaling which axes of its kernel are inputs, and which outputs.
-class KernelInitializer(keras.initializers.VarianceScaling):
-    """What the two initializers share: their arguments, their seeds, a kernel's axes.
-
-    No initializer by itself: `isinstance(init, KernelInitializer)` says that `init` is one of
-    this package's.
-
-    Args:
-        activation, depth, input_axes, output_axes, seed, gates: As for `OddSigmoidInit`.
-
-    Attributes:
-        activation: The `keras_oddsig.OddSigmoid` that the argument means.
-        seed: `None`, an integer or a `keras.random.SeedGenerator`.
-    """
-
-    def __init__(
-        self,
-        activation: Any,
-        depth: int,
-        input_axes: Any,
-        output_axes: Any,
-        seed: Any,
-        gates: int,
-    ) -> None:
-        # Not super().__init__: its scale, mode, distribution and seed are none of ours.
-        _arguments.integer("depth", depth, at_least=1)
-        _arguments.integer("gates", gates, at_least=1)
-        self.activation = _scales.shared_activation(activation)
-        self._identifier = activation
-        self.depth = int(depth)
-        self.gates = int(gates)
-        self.input_axes = _axes.axes("input_axes", input_axes)
-        self.output_axes = _axes.axes("output_axes", output_axes)
-        if (self.input_axes is None) != (self.output_axes is None):
-            raise ValueError(
-                "`input_axes` and `output_axes` must be given together. "
-                f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}"
-            )
-        if self.output_axes == []:
-            raise ValueError("`output_axes` must name an axis. Received: output_axes=[]")
-        self.seed = _seeds.checked(seed)
-        self._repetitions = _seeds.Repetitions()
-
-    def __call__(self, shape: Any, dtype: Any = None, layout: Any = None) -> Any:
-        """Draws a kernel.
-
-        Args:
-            shape: `(m, n)`, `(*window, m, n)`, or any other with the axes that the
-                constructor was told: `m` inputs, `n` outputs.
-            dtype: A floating dtype; `keras.config.floatx()` by default.
-            layout: `None`, or the `keras.distribution.TensorLayout` or JAX sharding in
-                which to create the kernel: each device draws its own part.
-
-        Returns:
-            A tensor of that shape and dtype.
-
-        Raises:
-            TypeError: If the shape is no sequence of integers.
-            ValueError: If the shape cannot be read as a matrix, its outputs do not divide
-                into `gates`, or the dtype is not floating.
-        """
-        dtype = _floating(dtype)
-        axes = _axes.KernelAxes.read(shape, self.input_axes, self.output_axes, self.gates)
-        draw = self._draw()
-        if isinstance(self.seed, int) and self._repetitions.found((draw, axes, self.seed)):
-            warnings.warn(
-                f"{type(self).__name__}(seed={self.seed}) has created a second kernel of shape "
-                f"{axes.shape}, equal to the first: an integer seed gives the same values at each "
-                "call, and layers of equal noise void the theory. Use seed=None with "
-                "keras.utils.set_random_seed, or a keras.random.SeedGenerator.",
-                stacklevel=2,
-            )
-        seed = _seeds.draw(self.seed)
-        kernel = _backend.compiled(_draws.kernel, draw, axes, dtype)
-        return kernel(seed) if layout is None else _backend.sharded(lambda: kernel(seed), layout)
-
-    def _draw(self) -> _draws.Draw:
-        """What to draw, by the arguments of the class."""
-        raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        config = _Config(
-            activation=(
-                self._identifier
-                if isinstance(self._identifier, str)
-                else keras.saving.serialize_keras_object(self.activation)
-            ),
-            depth=self.depth,
-            input_axes=self.input_axes,
-            output_axes=self.output_axes,
-            seed=_seeds.to_config(self.seed),
-            gates=self.gates,
-        )
-        config.repetitions = self._repetitions
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> KernelInitializer:
-        """An initializer of the arguments that a config holds.
-
-        Raises:
-            TypeError: If an argument has the wrong type.
-            ValueError: If an argument is unknown, or outside its range.
-        """
-        if not isinstance(config, dict):
-            raise TypeError(f"`config` must be a dictionary. Received: config={config!r}")
-        known = inspect.signature(cls).parameters
-        for key, value in config.items():
-            if key not in known:
-                raise ValueError(
-                    f"`config` must hold arguments of {cls.__name__} and nothing else: "
-                    f"{', '.join(known)}. Received: {key}={value!r}"
-                )
-        initializer = cls(**config)
-        if isinstance(config, _Config):
-            initializer._repetitions = config.repetitions
-        return initializer
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A generator, like that of a config, is known again by its name.
-        state = {**self.__dict__, "seed": _seeds.to_config(self.seed)}
-        del state["_repetitions"]
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.seed = _seeds.checked(self.seed)
-        self._repetitions = _seeds.Repetitions()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> KernelInitializer:
-        # The activation is only read, and may be of a function that cannot be copied.
-        memo[id(self.activation)] = self.activation
-        duplicate = memo[id(self)] = type(self).__new__(type(self))
-        duplicate.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        return duplicate
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -234,7 +91,8 @@ class OddSigmoidInit(KernelInitializer):
             takes. It scales the kernel; it is not applied.
         depth: How many layers of this kind the signal crosses, at least 1.
         negative_rate: `p`, with `0 < p < 0.5`: the fraction of activations at layer
-            `depth` whose sign differs from that of inputs of one sign.
+            `depth` whose sign differs from that of inputs of one sign. By default 0.3, with
+            `input_dim` 0.1: noise makes a function of few inputs rough.
         noise: The distribution of `Z`: `"normal"`, `"truncated_normal"` (at two standard
             deviations), `"uniform"` or `"rademacher"` (two values), all of mean 0 and
             standard deviation 1.
@@ -254,6 +112,12 @@ class OddSigmoidInit(KernelInitializer):
             layer was copied whole, as by `clone_model` and `Bidirectional`.
         gates: How many kernels lie side by side in the outputs, each with a pattern of its
             own: 4 for `LSTM`, 3 for `GRU`.
+        input_dim: For a function of a few inputs, such as a physics-informed network: their
+            number, at most 8. One instance then serves all layers, and a kernel's shape tells its
+            place. From `input_dim` inputs to more units it is the first: its entries are
+            independent, normal, of standard deviation `omega`, for inputs that cover [-1, 1], and
+            no two units are alike. From more units to at most 8 it is the output: a rotation, for
+            an identity would pass on the first units alone. All others are as without it.
 
     Attributes:
         effective_noise_scale: `kappa / sqrt(L)`, as given or as the solver has it.
@@ -276,19 +140,22 @@ class OddSigmoidInit(KernelInitializer):
         self,
         activation: Any = "tanh",
         depth: int = 100,
-        negative_rate: float = 0.3,
+        negative_rate: float | None = None,
         noise: _draws.Noise = "normal",
         noise_scale: float | None = None,
         input_axes: Any = None,
         output_axes: Any = None,
         seed: Any = None,
         gates: int = 1,
+        input_dim: int | None = None,
     ) -> None:
+        if negative_rate is None:
+            negative_rate = 0.3 if input_dim is None else 0.1
         _arguments.real("negative_rate", negative_rate, above=0, below=0.5)
         _arguments.one_of("noise", noise, get_args(_draws.Noise))
         if noise_scale is not None:
             _arguments.real("noise_scale", noise_scale, at_least=0)
-        super().__init__(activation, depth, input_axes, output_axes, seed, gates)
+        super().__init__(activation, depth, input_axes, output_axes, seed, gates, input_dim)
         self.negative_rate = float(negative_rate)
         self.noise = noise
         self.noise_scale = None if noise_scale is None else float(noise_scale)
@@ -320,7 +187,8 @@ class OddSigmoidOrthogonal(KernelInitializer):
     `omega = 1 / f'(0)` is the activation's critical gain and `Q` a random semi-orthogonal
     matrix times `max(1, sqrt(n / m))`, which keeps the variance per unit. The gain `g`,
     slightly above 1, is the largest at which a squared gradient grows by at most a factor
-    e over `depth` layers.
+    e over `depth` layers. For a function of a few inputs, whose derivatives count, say
+    `input_dim`.
 
     One instance without a seed gives each layer its own kernel, as for `OddSigmoidInit`.
 
@@ -334,13 +202,15 @@ class OddSigmoidOrthogonal(KernelInitializer):
     >>> layer = keras.layers.Dense(32, ko.Erf(), kernel_initializer=init)
     >>> first = ko.OddSigmoidOrthogonal("erf", depth=50, input_std=1.0)  # standardized data
     >>> init = ko.OddSigmoidOrthogonal("erf", depth=50, bottleneck=4)  # 16, 4, 16, 4 ... units
+    >>> init = ko.OddSigmoidOrthogonal("tanh", depth=5, input_dim=2)  # for u(x, t), all layers
 
     Args:
         activation: The activation that follows the kernel: anything `keras_oddsig.get`
             takes. It scales the kernel; it is not applied.
         depth: How many layers of this kind the signal crosses, at least 1.
         gain: `g > 0`, relative to the critical gain; by default the solver's choice for
-            `depth`, which has no effect otherwise.
+            `depth`, which has no effect otherwise. With `input_dim` that is `smooth_gain`'s, which
+            is lower.
         rotation: `"hartley"`, two Hartley transforms with random signs, at the price of a
             random draw; or `"haar"`, uniform over all rotations, by a QR factorization.
         input_axes: The axes of the kernel that hold its inputs, given with `output_axes`;
@@ -353,6 +223,8 @@ class OddSigmoidOrthogonal(KernelInitializer):
             standardized data. The kernel then has the gain `g * spread / (2 s)` instead of
             `g`, so that the signal begins at half the spread that the next layers keep up,
             and grows to it. By default the inputs are taken as activations of such a layer.
+            With `input_dim` it is the root mean square of the inputs, by default .58, that of
+            inputs which cover [-1, 1]: entries have the standard deviation `.58 omega / s`.
         bottleneck: For networks in which narrow layers lie between wide ones, the width `k >= 1`
             of the narrowest that the signal must pass; not for the first layer, which reads
             data. By default a kernel into a narrow layer picks directions at random and loses
@@ -360,12 +232,15 @@ class OddSigmoidOrthogonal(KernelInitializer):
             the columns of `F` are waves over a layer's units, and `R` rotates the first `k` of
             them among themselves, and the others. So what has passed one narrow layer passes
             all. It costs matrix products, and layers of equal widths do not need it.
+        input_dim: As for `OddSigmoidInit`: the number of inputs of a function of a few, such as a
+            physics-informed network, whose loss is made of derivatives. One instance serves all
+            layers: first kernel, output and the others, which get `smooth_gain`'s gain.
 
     Attributes:
         operating_point: The `keras_oddsig.solver.OrthogonalGain`: the gain `g`, the
             spread of the activations that it keeps up, and the gradient's growth.
         effective_gain: The kernel's gain relative to the critical one: `g`, or with an
-            `input_std` a first layer's.
+            `input_std` and no `input_dim` a first layer's.
 
     Raises:
         NotOddSigmoidError: If `activation` is a function outside the class.
@@ -390,26 +265,31 @@ class OddSigmoidOrthogonal(KernelInitializer):
         gates: int = 1,
         input_std: float | None = None,
         bottleneck: int | None = None,
+        input_dim: int | None = None,
     ) -> None:
         if gain is not None:
             _arguments.real("gain", gain, above=0)
         if bottleneck is not None:
             _arguments.integer("bottleneck", bottleneck, at_least=1)
-            if input_std is not None:
+            if input_std is not None or input_dim is not None:
                 raise ValueError(
-                    "`bottleneck` must be left out where there is an `input_std`: a first layer "
-                    "reads data, of which no direction is known to be kept. "
-                    f"Received: input_std={input_std!r}, bottleneck={bottleneck!r}"
+                    "`bottleneck` must be left out where there is an `input_std` or `input_dim`: a "
+                    "first layer reads data, of which no direction is known to be kept. "
+                    f"Received: input_std={input_std!r}, input_dim={input_dim!r}, "
+                    f"bottleneck={bottleneck!r}"
                 )
         _arguments.one_of("rotation", rotation, get_args(_draws.Rotation))
-        super().__init__(activation, depth, input_axes, output_axes, seed, gates)
+        super().__init__(
+            activation, depth, input_axes, output_axes, seed, gates, input_dim, input_std
+        )
         self.gain = None if gain is None else float(gain)
         self.rotation = rotation
-        self.operating_point = _scales.operating_point(self.activation, self.depth, self.gain)
+        if gain is None and input_dim is not None:
+            gain = solver.smooth_gain(self.depth)
+        self.operating_point = _scales.operating_point(self.activation, self.depth, gain)
         self.effective_gain = self.operating_point.gain
-        if input_std is not None:
-            self.effective_gain = self.operating_point.first_layer_gain(input_std)
-        self.input_std = None if input_std is None else float(input_std)
+        if self.input_std is not None and self.input_dim is None:
+            self.effective_gain = self.operating_point.first_layer_gain(self.input_std)
         self.bottleneck = None if bottleneck is None else int(bottleneck)
 
     def _draw(self) -> _draws.Draw:
@@ -425,19 +305,3 @@ class OddSigmoidOrthogonal(KernelInitializer):
             bottleneck=self.bottleneck,
         )
         return config
-
-
-# ----------------------------------------------------------------------------------
-# Arguments
-# ----------------------------------------------------------------------------------
-
-
-def _floating(dtype: Any) -> str:
-    """The name of a floating dtype; of Keras's default where none is given."""
-    try:
-        name = keras.backend.standardize_dtype(keras.config.floatx() if dtype is None else dtype)
-    except (TypeError, ValueError):
-        name = None
-    if name is None or not keras.backend.is_float_dtype(name):
-        raise ValueError(f"`dtype` must be a floating dtype. Received: dtype={dtype!r}")
-    return str(name)

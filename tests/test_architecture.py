@@ -17,6 +17,7 @@ FLOORS = [
     ["activations"],
     ["_axes", "_scales", "_seeds"],
     ["_draws"],
+    ["_kernel_initializer"],
     ["initializers"],
     ["signal", "_batch_count"],
     ["callbacks", "diagnostics"],

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_oddsig import initializers, solver
+from keras_oddsig._kernel_initializer import KernelInitializer
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.measurement import Measured
@@ -24,7 +25,7 @@ def initializer_of(call: Call) -> Any:
     layer = call.producer
     name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
     initializer = getattr(selection.wrapped(layer) or layer, name, None)
-    if activation is None or not isinstance(initializer, initializers.KernelInitializer):
+    if activation is None or not isinstance(initializer, KernelInitializer):
         return None
     return initializer if _same(initializer.activation, activation) else None
 

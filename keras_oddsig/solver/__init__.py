@@ -18,7 +18,8 @@ References:
   Fixed Point Analysis](https://arxiv.org/abs/2410.02242), ICLR 2025.
 - This project: the calibration of the noise (`noise_scale`, `negative_rate`), of the
   spread (`spread`, `stationary_spread`, `propagate`), of the orthogonal variant
-  (`orthogonal_gain`), and of derivatives (`derivatives_orthogonal`, `derivatives_diagonal`).
+  (`orthogonal_gain`, `smooth_gain`), and of derivatives (`derivatives_orthogonal`,
+  `derivatives_diagonal`).
 """
 
 from keras_oddsig._arguments import Array as Array
@@ -38,6 +39,7 @@ from keras_oddsig.solver.rotation import (
     orthogonal_gain,
     orthogonal_spread,
     propagate_orthogonal,
+    smooth_gain,
 )
 from keras_oddsig.solver.sampling import Function as Function
 
@@ -59,6 +61,7 @@ __all__ = [
     "propagate_orthogonal",
     "recurrent_noise_scale",
     "recurrent_spread",
+    "smooth_gain",
     "spread",
     "stationary_spread",
     "surrogate_noise_scale",

@@ -16,9 +16,9 @@ BUDGET = 1  # a number for what a run is: rows of another do not count as done
 SMOKE_METHODS = (
     "glorot uniform",
     "fixed .085, by outputs",
-    "diagonal .1",
-    "slopes, diagonal .1, glorot",
-    "rotation 1",
+    "few inputs, rotation",
+    "few inputs, diagonal",
+    "rotation",
     "glorot, pirate",
 )
 

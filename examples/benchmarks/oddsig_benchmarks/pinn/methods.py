@@ -23,6 +23,7 @@ class Setting:
     """What an initializer may know of the network, and its seeds."""
 
     depth: int
+    inputs: int
     input_std: float
     seed: keras.random.SeedGenerator
 
@@ -36,7 +37,8 @@ class Method:
 
     Attributes:
         family: What the report groups by: "standard" (Keras's own), "paper" (fixed .085),
-            "diagonal" and "rotation" (ours, by the kernel), "structure" (changes the network).
+            "few inputs" (ours, with `input_dim`), "diagonal" and "rotation" (ours without, by the
+            kernel), "structure" (changes the network).
         first, hidden, output: The makers of the initializers.
         structure: Of `networks.STRUCTURES`.
     """
@@ -95,7 +97,18 @@ def _scaled(s: Setting) -> Any:
     return ko.OddSigmoidOrthogonal("tanh", s.depth, input_std=s.input_std, seed=s.seed)
 
 
+def _rotation_of_few(s: Setting) -> Any:
+    return ko.OddSigmoidOrthogonal("tanh", s.depth, input_dim=s.inputs, seed=s.seed)
+
+
+def _diagonal_of_few(s: Setting) -> Any:
+    return ko.OddSigmoidInit("tanh", s.depth, input_dim=s.inputs, seed=s.seed)
+
+
 METHODS: dict[str, Method] = {
+    # What the package recommends here: one initializer for all kernels, first and last.
+    "few inputs, rotation": _everywhere("few inputs", _rotation_of_few),
+    "few inputs, diagonal": _everywhere("few inputs", _diagonal_of_few),
     "glorot uniform": _everywhere("standard", _glorot),
     "glorot normal": _everywhere("standard", lambda s: KI.GlorotNormal(seed=s.seed)),
     "he normal": _everywhere("standard", lambda s: KI.HeNormal(seed=s.seed)),

@@ -215,7 +215,8 @@ def draw(cell: Cell, method: Method, seed: int) -> Parameters:
     Pirate's blocks are of three layers: `depth` is rounded to what they fill, and one there is.
     """
     equation, net = EQUATIONS[cell.equation], STRUCTURES[method.structure]
-    setting = Setting(cell.depth, equation.input_std, keras.random.SeedGenerator(seed))
+    generator = keras.random.SeedGenerator(seed)
+    setting = Setting(cell.depth, equation.inputs, equation.input_std, generator)
     initializers = {
         "first": method.first(setting),
         "hidden": method.hidden(setting),

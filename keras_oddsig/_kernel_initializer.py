@@ -1,0 +1,227 @@
+"""What the two kernel initializers share: their arguments, their seeds, a kernel's axes.
+
+Here belongs how a kernel is asked for and an initializer kept: calls, configs, copies. Which
+kernel a class draws is in `initializers`.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import warnings
+from typing import Any, Final
+
+import keras
+
+from keras_oddsig import _arguments, _axes, _backend, _draws, _scales, _seeds
+
+# Inputs, and outputs, that are few: a kernel into so many, from more, is an output.
+FEW: Final = 8
+# Of inputs that cover [-1, 1]: slopes are then `omega` times a standard normal number, so that
+# d f(w x) / dx at 0 has the standard deviation 1. The choice is of `docs/benchmarks-pinn.md`.
+_SYMMETRIC_STD: Final = 1 / math.sqrt(3)
+
+
+class _Config(dict[str, Any]):
+    """An initializer's config that remembers, until it is serialized, what came of its seed."""
+
+    repetitions: _seeds.Repetitions
+
+
+# Of Keras's initializers, `EinsumDense` (and with it `MultiHeadAttention`) tells only the
+# subclasses of VarianceScaling which axes of its kernel are inputs, and which outputs.
+class KernelInitializer(keras.initializers.VarianceScaling):
+    """What the two initializers share: their arguments, their seeds, a kernel's axes.
+
+    No initializer by itself: `isinstance(init, KernelInitializer)` says that `init` is one of
+    this package's.
+
+    Args:
+        activation, depth, input_axes, output_axes, seed, gates, input_dim: As for
+            `OddSigmoidInit`.
+        input_std: The root mean square of a network's few inputs, those of `input_dim`.
+
+    Attributes:
+        activation: The `keras_oddsig.OddSigmoid` that the argument means.
+        seed: `None`, an integer or a `keras.random.SeedGenerator`.
+    """
+
+    def __init__(
+        self,
+        activation: Any,
+        depth: int,
+        input_axes: Any,
+        output_axes: Any,
+        seed: Any,
+        gates: int,
+        input_dim: int | None,
+        input_std: float | None = None,
+    ) -> None:
+        # Not super().__init__: its scale, mode, distribution and seed are none of ours.
+        _arguments.integer("depth", depth, at_least=1)
+        _arguments.integer("gates", gates, at_least=1)
+        self.activation = _scales.shared_activation(activation)
+        self._identifier = activation
+        self.depth = int(depth)
+        self.gates = int(gates)
+        self.input_axes = _axes.axes("input_axes", input_axes)
+        self.output_axes = _axes.axes("output_axes", output_axes)
+        if (self.input_axes is None) != (self.output_axes is None):
+            raise ValueError(
+                "`input_axes` and `output_axes` must be given together. "
+                f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}"
+            )
+        if self.output_axes == []:
+            raise ValueError("`output_axes` must name an axis. Received: output_axes=[]")
+        self.seed = _seeds.checked(seed)
+        self._repetitions = _seeds.Repetitions()
+        if input_dim is not None:
+            _arguments.integer("input_dim", input_dim, at_least=1)
+            if input_dim > FEW:
+                raise ValueError(
+                    f"`input_dim` must be at most {FEW}: it is for functions of a few inputs, such "
+                    "as physics-informed networks, and to be left out elsewhere. "
+                    f"Received: input_dim={input_dim!r}"
+                )
+        if input_std is not None:
+            _arguments.real("input_std", input_std, above=0)
+        self.input_dim = None if input_dim is None else int(input_dim)
+        self.input_std = None if input_std is None else float(input_std)
+
+    def __call__(self, shape: Any, dtype: Any = None, layout: Any = None) -> Any:
+        """Draws a kernel.
+
+        Args:
+            shape: `(m, n)`, `(*window, m, n)`, or any other with the axes that the
+                constructor was told: `m` inputs, `n` outputs.
+            dtype: A floating dtype; `keras.config.floatx()` by default.
+            layout: `None`, or the `keras.distribution.TensorLayout` or JAX sharding in
+                which to create the kernel: each device draws its own part.
+
+        Returns:
+            A tensor of that shape and dtype.
+
+        Raises:
+            TypeError: If the shape is no sequence of integers.
+            ValueError: If the shape cannot be read as a matrix, its outputs do not divide
+                into `gates`, or the dtype is not floating.
+        """
+        dtype = _floating(dtype)
+        axes = _axes.KernelAxes.read(shape, self.input_axes, self.output_axes, self.gates)
+        draw = self._draw_at(axes)
+        if isinstance(self.seed, int) and self._repetitions.found((draw, axes, self.seed)):
+            warnings.warn(
+                f"{type(self).__name__}(seed={self.seed}) has created a second kernel of shape "
+                f"{axes.shape}, equal to the first: an integer seed gives the same values at each "
+                "call, and layers of equal noise void the theory. Use seed=None with "
+                "keras.utils.set_random_seed, or a keras.random.SeedGenerator.",
+                stacklevel=2,
+            )
+        seed = _seeds.draw(self.seed)
+        kernel = _backend.compiled(_draws.kernel, draw, axes, dtype)
+        return kernel(seed) if layout is None else _backend.sharded(lambda: kernel(seed), layout)
+
+    def _draw(self) -> _draws.Draw:
+        """What to draw, by the arguments of the class."""
+        raise NotImplementedError
+
+    def _draw_at(self, axes: _axes.KernelAxes) -> _draws.Draw:
+        """What to draw for a kernel of this shape, by its place where `input_dim` tells it."""
+        first_gain = self._first_gain(axes)
+        if first_gain is not None:
+            return _draws.Slopes(first_gain * self.activation.profile.critical_gain)
+        if self.input_dim is not None and axes.n < min(axes.m, FEW + 1):
+            return _draws.Rotations(1.0, "haar", None)  # an output: no activation follows
+        return self._draw()
+
+    def first_gain(self, shape: Any) -> float | None:
+        """The gain of a kernel that reads a network's few inputs, those of `input_dim`.
+
+        Args:
+            shape: The kernel's, as for the call.
+
+        Returns:
+            The gain relative to the critical one: the kernel's entries have the standard
+            deviation `gain * omega / sqrt(m)`. `None` for a kernel of another place.
+
+        Raises:
+            TypeError, ValueError: As at the call.
+        """
+        return self._first_gain(
+            _axes.KernelAxes.read(shape, self.input_axes, self.output_axes, self.gates)
+        )
+
+    def _first_gain(self, axes: _axes.KernelAxes) -> float | None:
+        if axes.m != self.input_dim or axes.n <= axes.m:
+            return None
+        std = _SYMMETRIC_STD if self.input_std is None else self.input_std
+        return math.sqrt(axes.m) * _SYMMETRIC_STD / std
+
+    def get_config(self) -> dict[str, Any]:
+        config = _Config(
+            activation=(
+                self._identifier
+                if isinstance(self._identifier, str)
+                else keras.saving.serialize_keras_object(self.activation)
+            ),
+            depth=self.depth,
+            input_axes=self.input_axes,
+            output_axes=self.output_axes,
+            seed=_seeds.to_config(self.seed),
+            gates=self.gates,
+            input_dim=self.input_dim,
+        )
+        config.repetitions = self._repetitions
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> KernelInitializer:
+        """An initializer of the arguments that a config holds.
+
+        Raises:
+            TypeError: If an argument has the wrong type.
+            ValueError: If an argument is unknown, or outside its range.
+        """
+        if not isinstance(config, dict):
+            raise TypeError(f"`config` must be a dictionary. Received: config={config!r}")
+        known = inspect.signature(cls).parameters
+        for key, value in config.items():
+            if key not in known:
+                raise ValueError(
+                    f"`config` must hold arguments of {cls.__name__} and nothing else: "
+                    f"{', '.join(known)}. Received: {key}={value!r}"
+                )
+        initializer = cls(**config)
+        if isinstance(config, _Config):
+            initializer._repetitions = config.repetitions
+        return initializer
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A generator, like that of a config, is known again by its name.
+        state = {**self.__dict__, "seed": _seeds.to_config(self.seed)}
+        del state["_repetitions"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.seed = _seeds.checked(self.seed)
+        self._repetitions = _seeds.Repetitions()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KernelInitializer:
+        # The activation is only read, and may be of a function that cannot be copied.
+        memo[id(self.activation)] = self.activation
+        duplicate = memo[id(self)] = type(self).__new__(type(self))
+        duplicate.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return duplicate
+
+
+def _floating(dtype: Any) -> str:
+    """The name of a floating dtype; of Keras's default where none is given."""
+    try:
+        name = keras.backend.standardize_dtype(keras.config.floatx() if dtype is None else dtype)
+    except (TypeError, ValueError):
+        name = None
+    if name is None or not keras.backend.is_float_dtype(name):
+        raise ValueError(f"`dtype` must be a floating dtype. Received: dtype={dtype!r}")
+    return str(name)

@@ -125,6 +125,11 @@ def _parser() -> argparse.ArgumentParser:
         "--from-logits", action="store_true", help="the model's outputs are logits to the loss"
     )
     report.add_argument(
+        "--derivatives",
+        action="store_true",
+        help="judge the derivatives by the inputs, too, as for a physics-informed network",
+    )
+    report.add_argument(
         "--samples", type=int, default=256, help="how many, from the first on (%(default)s)"
     )
     report.add_argument("--plot", type=Path, help="draw the spread by layer into this file")

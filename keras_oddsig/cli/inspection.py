@@ -58,7 +58,8 @@ def inspect_model(args: argparse.Namespace) -> int:
         with unusable(f"{args.model} cannot be run on {args.data}: ", Exception):
             from keras_oddsig.signal import signal_report
 
-            report = signal_report(model, _inputs(model, data, args), y, loss)
+            x = _inputs(model, data, args)
+            report = signal_report(model, x, y, loss, derivatives=args.derivatives or None)
 
     if args.json:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))

@@ -53,6 +53,7 @@ def solve(args: argparse.Namespace) -> int:
     }
     if args.inputs is not None:
         numbers |= _derivatives(function.reference, args.depth, args.inputs, noise, point, first)
+        numbers["smooth_gain"] = solver.smooth_gain(args.depth)
     if args.json:
         names = ("activation", "depth", "width", "input_std")
         asked = {name: getattr(args, name) for name in names}
@@ -71,9 +72,10 @@ def _derivatives(
     point: OrthogonalGain,
     first_gain: float,
 ) -> dict[str, float]:
-    """Root mean squares at the last layer, over inputs and 64 points spread over the domain.
+    """Of the kernels that know the number of inputs (smooth), and of those that do not.
 
-    Of the diagonal kernel every so many points, for a second of work.
+    Root mean squares at the last layer, over inputs and 64 points spread over the domain; of the
+    diagonal kernel every so many, for a second of work.
     """
     from scipy.stats import qmc
 
@@ -81,7 +83,8 @@ def _derivatives(
 
     points = 2 * qmc.Sobol(inputs, seed=0).random(64) - 1
     few = points[:: math.ceil(len(points) * depth * inputs / 500)]
-    axes, gain = range(inputs), point.gain
+    axes, gain, smooth_gain = range(inputs), point.gain, solver.smooth_gain(depth)
+    slopes = math.sqrt(inputs)  # the gain of entries of standard deviation omega
     with unusable("", ValueError):
         found = {
             "diagonal": [
@@ -89,6 +92,10 @@ def _derivatives(
             ],
             "orthogonal": [
                 solver.derivatives_orthogonal(function, depth, gain, points, axis, first_gain)
+                for axis in axes
+            ],
+            "smooth": [
+                solver.derivatives_orthogonal(function, depth, smooth_gain, points, axis, slopes)
                 for axis in axes
             ],
         }
@@ -110,7 +117,7 @@ def _print_numbers(title: str, numbers: dict[str, float], input_std: float) -> N
     table.add_column()
     table.add_column(justify="right")
     # The initializer that uses them, and what each is in words.
-    for name, words in {
+    rows = {
         "critical_gain": "critical gain, 1 / f'(0)",
         "OddSigmoidInit": "",
         "noise_scale": "  noise scale, kappa / sqrt(L)",
@@ -128,7 +135,15 @@ def _print_numbers(title: str, numbers: dict[str, float], input_std: float) -> N
         f"{input_std:g}",
         "orthogonal_first_derivative": "  predicted first derivative by an input, behind that one",
         "orthogonal_second_derivative": "  predicted second derivative",
-    }.items():
+    }
+    if "smooth_gain" in numbers:
+        rows |= {
+            "OddSigmoidOrthogonal with input_dim": "",
+            "smooth_gain": "  gain, relative to the critical gain",
+            "smooth_first_derivative": "  predicted first derivative by an input, there",
+            "smooth_second_derivative": "  predicted second derivative",
+        }
+    for name, words in rows.items():
         if words and name not in numbers:
             continue
         if words:

@@ -30,6 +30,13 @@ def initializer_of(call: Call) -> Any:
     return initializer if _same(initializer.activation, activation) else None
 
 
+def _first_gain(call: Call) -> float | None:
+    """The gain of a kernel that its initializer takes for the first of a function of few inputs."""
+    layer = selection.wrapped(call.producer) or call.producer
+    kernel = getattr(layer, "kernel", None)
+    return None if kernel is None else initializer_of(call).first_gain(kernel.shape)
+
+
 def _same(one: OddSigmoid, other: OddSigmoid) -> bool:
     """Whether two activations compute the same: a library's tanh is not the backend's own."""
     if _formula(one) == _formula(other):
@@ -55,7 +62,7 @@ def _kind(initializer: Any) -> Any:
         if isinstance(initializer, initializers.OddSigmoidInit)
         else initializer.effective_gain
     )
-    return type(initializer), _formula(initializer.activation), scale
+    return type(initializer), _formula(initializer.activation), scale, initializer.input_dim
 
 
 Prediction = tuple[float | None, float | None]
@@ -83,7 +90,8 @@ def predict(measured: Measured) -> list[Prediction]:
             found += [(_state_spread(initializer_of(call)), None) for call in chain]
         else:
             initializer = initializer_of(chain[0])
-            spreads = _spreads(initializer, len(chain), rms[start])
+            first_gain = _first_gain(chain[0])
+            spreads = _spreads(initializer, len(chain), rms[start], first_gain)
             rates: list[float | None] = [None] * len(chain)
             unbroken = all(call.follows for call in measured.calls[: start + 1])
             if start <= 1 and unbroken and 0 < rms[1] < math.inf:
@@ -108,12 +116,21 @@ def _links(calls: Sequence[Call]) -> Iterator[tuple[tuple[Any, int, bool], Call]
         yield (_kind(initializer_of(call)), number, call.follows), call
 
 
-def _spreads(initializer: Any, depth: int, input_std: float) -> list[float]:
+def _spreads(
+    initializer: Any, depth: int, input_std: float, first_gain: float | None
+) -> list[float]:
+    """Of a chain of layers, from what enters it; the first kernel's gain may be another."""
     f = initializer.activation.reference
     if isinstance(initializer, initializers.OddSigmoidInit):
-        std = solver.propagate(f, depth, initializer.effective_noise_scale, input_std).std
+        noise = initializer.effective_noise_scale
+        if first_gain is not None:
+            input_std *= first_gain / math.hypot(1, noise)
+        std = solver.propagate(f, depth, noise, input_std).std
     else:
-        std = solver.propagate_orthogonal(f, depth, initializer.effective_gain, input_std)
+        gain = initializer.effective_gain
+        if first_gain is not None:
+            input_std *= first_gain / gain
+        std = solver.propagate_orthogonal(f, depth, gain, input_std)
     return [float(s) for s in std]
 
 
@@ -143,8 +160,8 @@ def predict_derivatives(
 ) -> list[tuple[float, float] | None]:
     """Of each row the derivatives by an input that the solver expects, first and second.
 
-    For a chain of one kind that reads the points themselves; its first kernel may be a rotation
-    of another gain.
+    For a chain of one kind that reads the points themselves; its first kernel may have another
+    gain, as a rotation or random slopes.
     """
     calls = measured.calls
     unknown: list[tuple[float, float] | None] = [None] * len(calls)
@@ -158,9 +175,11 @@ def predict_derivatives(
     depth = 1 + sum(1 for _ in alike)
     made = others[0] if depth > 1 else first
     rotation = isinstance(first, initializers.OddSigmoidOrthogonal)
-    gain = first.effective_gain if rotation and _kind(first) != kind else None
+    gain = _first_gain(calls[0])
+    if gain is None and rotation and _kind(first) != kind:
+        gain = first.effective_gain
     if isinstance(made, initializers.OddSigmoidOrthogonal):
-        if not rotation:  # an identity before rotations: not computed
+        if not rotation and gain is None:  # an identity before rotations: not computed
             return unknown
         solve: Any = solver.derivatives_orthogonal
         scale = made.effective_gain

@@ -192,6 +192,9 @@ def signal_report(
       grow without limit;
     - `"forgetting"`: all samples have become one direction, as they do where the mean of the
       data dwarfs what differs between them;
+    - `"rough"`, if `derivatives=True` asks for it: at the start the second derivative by the inputs
+      is above 8 on a domain of half-width 1, more than the loss of a physics-informed network
+      mostly recovers from;
     - `"exploding gradient"`, `"vanishing gradient"`: between the last row and the first the
       gradient changes by more than a factor 100;
     - `"not finite"`.
@@ -230,7 +233,9 @@ def signal_report(
         derivatives: Whether to measure the first and second derivatives of each row by the
             model's inputs, too, and what the solver expects of them: what the loss of a
             physics-informed network is made of. By default where the model is a function of
-            one to four numbers. Taken at the first 64 samples, in full precision.
+            one to four numbers, and then only the advice speaks of them, for not every loss is
+            made of derivatives: `True` judges them, too. Taken at the first 64 samples, in full
+            precision.
 
     Returns:
         A `SignalReport`.
@@ -262,7 +267,7 @@ def signal_report(
     # If it is the points themselves that enter the first kernel.
     if math.isclose(parts[0].source.rms, np.sqrt(np.mean(points**2)), rel_tol=1e-3):
         expected = predict_derivatives(measured, points[: input_derivatives.POINTS])
-    return report_of(replace(measured, table=table), expected)
+    return report_of(replace(measured, table=table), expected, judge_derivatives=bool(derivatives))
 
 
 def _points(model: Any, x: Any, wanted: bool | None) -> NDArray[Any] | None:
@@ -282,11 +287,13 @@ def _points(model: Any, x: Any, wanted: bool | None) -> NDArray[Any] | None:
 
 
 def report_of(
-    measured: Measured, expected: Sequence[tuple[float, float] | None] | None = None
+    measured: Measured,
+    expected: Sequence[tuple[float, float] | None] | None = None,
+    judge_derivatives: bool = False,
 ) -> SignalReport:
     """The report on what was measured; `expected` are the derivatives that the solver expects."""
     predictions = predict(measured)
-    rows, verdict, start = judge(measured, predictions)
+    rows, verdict, start = judge(measured, predictions, judge_derivatives)
     expected = expected or [None] * len(rows)
     layers = tuple(
         LayerSignal(

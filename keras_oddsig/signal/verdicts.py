@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_oddsig import activations
+from keras_oddsig.signal import selection
 from keras_oddsig.signal.measurement import Measured
 from keras_oddsig.signal.predictions import Prediction, initializer_of
 from keras_oddsig.signal.recording import Call
@@ -65,11 +66,23 @@ UNSCALED: Final = 2.0
 OFFSET: Final = 5.0
 BLIND: Final = 0.97
 
+# Of the second derivative by the inputs, over their half-width squared (of inputs that cover
+# [-1, 1], by itself). `u_xx = -pi**2 sin(pi x)`, networks of 3 to 10 layers, 1,600 runs: up to 4
+# the median error is .9 of Glorot's or less, from 4 to 8 twice it, from 8 to 12 four times (three
+# runs in four are worse than Glorot's median), from 20 on twelve times and more
+# (`docs/benchmarks-pinn.md`).
+ROUGH: Final = 8.0
+
 HEALTHY: Final = "healthy"
 
 
-def judge(measured: Measured, predictions: Sequence[Prediction]) -> tuple[list[str], str, int]:
-    """A verdict for each row, for the whole, and the row where that one starts."""
+def judge(
+    measured: Measured, predictions: Sequence[Prediction], derivatives: bool = False
+) -> tuple[list[str], str, int]:
+    """A verdict for each row, for the whole, and the row where that one starts.
+
+    On roughness only if asked to judge `derivatives`: where none enters the loss, it is no fault.
+    """
     table, count = measured.table, len(measured.calls)
     finite = np.isfinite(np.stack([table[k] for k in ("mean", "std", "min", "max")])).all(axis=0)
     if not finite.all():
@@ -80,6 +93,8 @@ def judge(measured: Measured, predictions: Sequence[Prediction]) -> tuple[list[s
     judged = np.flatnonzero(odd if odd.any() else ~odd)
     wrong = _faults(measured, predictions, judged)
     lasting = [(name, _final_run(wrong[name], judged)) for name in _FORWARD_VERDICTS]
+    if derivatives:
+        lasting.append(("rough", _final_run(roughness(measured) > ROUGH, judged)))
     if "activation_gradient" in table:
         lasting.append(_gradient_verdict(table["activation_gradient"]))
     single = list(_anywhere(measured, judged))
@@ -144,6 +159,23 @@ def _offset(measured: Measured) -> bool:
     return source.spread > 0 and source.rms > OFFSET * source.spread
 
 
+def roughness(measured: Measured) -> NDArray[Any]:
+    """Of each row the second derivative by inputs in units of their half-width; 0 if unknown.
+
+    After training it is that of the solution, whatever it is: known while biases are 0.
+    """
+    second = measured.table.get("second_derivative")
+    if second is None or any(_has_bias(call) for call in measured.calls):
+        return np.zeros(len(measured.calls))
+    return np.nan_to_num(second * 3 * measured.source.spread**2)
+
+
+def _has_bias(call: Call) -> bool:
+    layer = selection.wrapped(call.producer) or call.producer
+    bias = getattr(layer, "bias", None)
+    return bias is not None and bool(np.any(keras.ops.convert_to_numpy(bias)))
+
+
 # In this order: a cause before what follows from it.
 _FORWARD_VERDICTS: Final = ("collapsing", "saturating", "forgetting")
 
@@ -175,8 +207,11 @@ def _gradient_verdict(gradient: NDArray[Any]) -> tuple[str, NDArray[Any]]:
 
 def advice_on(measured: Measured, verdict: str, start: int) -> str:
     """One line on what to do."""
+    smooth = _advice_on_derivatives(measured)
     if verdict == HEALTHY:
-        return "Nothing to do."
+        return f"Nothing to do, unless d{smooth[1:]}" if smooth else "Nothing to do."
+    if verdict == "rough":
+        return smooth
     call = measured.calls[start]
     odd = [each for each in measured.calls if each.activation is not None]
     if verdict == "not finite":
@@ -209,7 +244,27 @@ def advice_on(measured: Measured, verdict: str, start: int) -> str:
     first = ""
     if 0 < measured.source.rms < math.inf:
         first = f", the first with {_first_layer(measured, kernel)}"
-    return f"Initialize the kernels with OddSigmoidOrthogonal({told}){first}."
+    advice = f"Initialize the kernels with OddSigmoidOrthogonal({told}){first}."
+    if "second_derivative" in measured.table:
+        advice += f" If derivatives enter the loss, with {_of_few_inputs(odd)}."
+    return advice
+
+
+def _advice_on_derivatives(measured: Measured) -> str:
+    """What to do if derivatives enter the loss; nothing where the network is smooth enough."""
+    rough, odd = roughness(measured), [c for c in measured.calls if c.activation is not None]
+    if not odd or rough[-1] <= ROUGH:
+        return ""
+    size = rough[-1] / (3 * measured.source.spread**2)
+    return (
+        "Derivatives enter the loss, as in a physics-informed network: a second derivative "
+        f"of {size:.2g} is too rough a start. Initialize with {_of_few_inputs(odd)}."
+    )
+
+
+def _of_few_inputs(odd: Sequence[Call]) -> str:
+    kernel = f"{_shown(odd[0])}, depth={len(odd)}"
+    return f"OddSigmoidOrthogonal({kernel}, input_dim=m), m the number of inputs, in every layer"
 
 
 def _advice_on_data(measured: Measured, verdict: str, kernel: str) -> str | None:

@@ -117,7 +117,13 @@ class TestSolve:
         first = ko.OddSigmoidOrthogonal("tanh", depth=6, input_std=0.58)
         hidden, diagonal = (cls("tanh", depth=6) for cls in (first.__class__, ko.OddSigmoidInit))
         x = np.random.default_rng(0).uniform(-1, 1, (64, 2)).astype("float32")
-        for kernel, kernels in {"orthogonal": [first, hidden], "diagonal": [diagonal] * 2}.items():
+        smooth = ko.OddSigmoidOrthogonal("tanh", depth=6, input_dim=2)
+        assert numbers["smooth_gain"] == smooth.effective_gain
+        for kernel, kernels in {
+            "orthogonal": [first, hidden],
+            "diagonal": [diagonal] * 2,
+            "smooth": [smooth] * 2,
+        }.items():
             layers = [
                 keras.layers.Dense(256, "tanh", kernel_initializer=kernels[i > 0]) for i in range(6)
             ]
@@ -128,6 +134,7 @@ class TestSolve:
                 assert found[f"{order}_derivative"] == pytest.approx(predicted, rel=0.25)
         _, table, _ = run("solve", *asked)
         assert f"{numbers['orthogonal_second_derivative']:.5g} │" in table
+        assert f"{numbers['smooth_second_derivative']:.5g} │" in table
         assert "derivative" not in run("solve")[1]
 
     def test_standard_deviations_are_those_of_the_kernels(self, run):

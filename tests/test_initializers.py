@@ -245,6 +245,74 @@ class TestBottleneck:
         assert not np.allclose(blocks[0], blocks[1])
 
 
+@pytest.mark.parametrize("cls", BOTH)
+class TestFewInputs:
+    """`input_dim`: a kernel's shape tells its place."""
+
+    @pytest.mark.parametrize("inputs", [1, 2, 8])
+    def test_first_are_slopes_of_which_no_two_are_alike(self, cls, inputs, draw):
+        kernel = draw(cls("erf", depth=5, input_dim=inputs), (inputs, 400))
+        omega = math.sqrt(math.pi) / 2
+        error = omega / math.sqrt(2 * kernel.size)
+        assert kernel.std() == pytest.approx(omega, abs=SIGMAS * error)
+        assert len(np.unique(np.abs(kernel).round(6))) > 0.9 * kernel.size
+        # Units of the activation then have slopes of standard deviation 1 at 0.
+        assert cls("erf", input_dim=inputs).first_gain((inputs, 400)) == pytest.approx(
+            math.sqrt(inputs)
+        )
+
+    @pytest.mark.parametrize("outputs", [1, 2, 8])
+    def test_an_output_is_a_rotation_whatever_the_activation(self, cls, outputs, draw):
+        kernel = draw(cls("bipolar_sigmoid", depth=5, input_dim=2), (32, outputs))
+        assert kernel.T @ kernel == pytest.approx(np.eye(outputs), abs=1e-5)
+        assert np.count_nonzero(np.abs(kernel) > 1e-4) > 0.9 * kernel.size  # and no identity
+
+    @pytest.mark.parametrize("shape", [(16, 16), (8, 8), (2, 2), (3, 16), (16, 9)])
+    def test_all_others_are_as_without(self, cls, shape, draw):
+        if cls is ko.OddSigmoidInit:
+            plain = cls("tanh", depth=5, negative_rate=0.1, seed=3)
+        else:
+            plain = cls("tanh", depth=5, gain=solver.smooth_gain(5), seed=3)
+        told = cls("tanh", depth=5, input_dim=2, seed=3)
+        assert draw(told, shape) == pytest.approx(draw(plain, shape), abs=1e-6)
+        assert told.first_gain(shape) is None
+        assert plain.first_gain((2, 16)) is None
+
+    def test_one_instance_serves_a_deep_network_of_one_input(self, cls, draw):
+        # At 30 layers: neither flat, nor rough, nor odd copies of one function.
+        init = cls("tanh", depth=30, input_dim=1)
+        h = x = np.linspace(-1, 1, 200)[:, None]
+        for shape in [(1, 64), *[(64, 64)] * 29]:
+            h = np.tanh(h @ draw(init, shape))
+        values = np.linalg.svd(h, compute_uv=False)
+        assert values[1] > 0.05 * values[0]
+        u = h @ draw(init, (64, 1))
+        curvature = np.gradient(np.gradient(u[:, 0], x[:, 0]), x[:, 0])
+        assert 0.2 < np.sqrt(np.mean(curvature[2:-2] ** 2)) < 30
+
+    def test_is_checked(self, cls):
+        for wrong in (0, 9):
+            with pytest.raises(ValueError, match=f"`input_dim` .* input_dim={wrong}$"):
+                cls(input_dim=wrong)
+        with pytest.raises(TypeError, match=r"`input_dim` .* input_dim=2.0$"):
+            cls(input_dim=2.0)
+
+
+def test_few_inputs_of_another_scale_have_slopes_for_it(draw):
+    init = ko.OddSigmoidOrthogonal("tanh", depth=5, input_dim=1, input_std=5.8)
+    assert draw(init, (1, 2000)).std() == pytest.approx(1 / math.sqrt(3) / 5.8, rel=0.1)
+    assert init.effective_gain == solver.smooth_gain(5)
+    assert init.first_gain((1, 2000)) == pytest.approx(1 / 3 / 5.8 * math.sqrt(3))
+    with pytest.raises(ValueError, match=r"`bottleneck` .* input_dim=2, bottleneck=4$"):
+        ko.OddSigmoidOrthogonal(input_dim=2, bottleneck=4)
+
+
+def test_noise_is_less_for_few_inputs_unless_it_is_given():
+    assert ko.OddSigmoidInit().negative_rate == 0.3
+    assert ko.OddSigmoidInit(input_dim=2).negative_rate == 0.1
+    assert ko.OddSigmoidInit(input_dim=2, negative_rate=0.3).negative_rate == 0.3
+
+
 def centre_tap(kernel):
     """The matrix on the tap (k - 1) // 2 of each axis, and the kernel without it."""
     index = tuple((size - 1) // 2 for size in kernel.shape[:-2])

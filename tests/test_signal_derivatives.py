@@ -50,12 +50,18 @@ def test_they_do_not_hang_on_the_points_of_another_report():
 
 
 @pytest.mark.parametrize("activation", ["tanh", "softsign"])
-@pytest.mark.parametrize("kind", ["rotation", "small first", "identity"])
+@pytest.mark.parametrize(
+    "kind", ["rotation", "small first", "identity", "few inputs", "few inputs, identity"]
+)
 def test_predictions_come_true_layer_by_layer(kind, activation):
     hidden = ko.OddSigmoidOrthogonal(activation, depth=20)
     first = hidden
     if kind == "identity":
         first = hidden = ko.OddSigmoidInit(activation, depth=20, negative_rate=0.1)
+    if kind == "few inputs":
+        first = hidden = ko.OddSigmoidOrthogonal(activation, depth=20, input_dim=2)
+    if kind == "few inputs, identity":
+        first = hidden = ko.OddSigmoidInit(activation, depth=20, input_dim=2)
     if kind == "small first":
         first = ko.OddSigmoidOrthogonal(activation, depth=20, input_std=0.58)
     model = network(first, *[hidden] * 9, activation=ko.get(activation))
@@ -64,6 +70,54 @@ def test_predictions_come_true_layer_by_layer(kind, activation):
         measured = np.array([row.statistics[name] for row in rows])
         predicted = np.array([getattr(row, f"predicted_{name}") for row in rows])
         assert measured == pytest.approx(predicted, rel=0.2), name
+    if kind.startswith("few inputs"):
+        spread = np.array([row.statistics["std"] for row in rows])
+        assert spread == pytest.approx([row.predicted_spread for row in rows], rel=0.15)
+
+
+class TestRough:
+    """A verdict on request, on networks as they begin."""
+
+    @pytest.fixture
+    def rough(self):
+        init = ko.OddSigmoidOrthogonal("tanh", depth=30)
+        return network(*[init] * 30, width=32, inputs=1)
+
+    @pytest.fixture
+    def smooth(self):
+        init = ko.OddSigmoidOrthogonal("tanh", depth=30, input_dim=1)
+        return network(*[init] * 30, width=32, inputs=1)
+
+    def test_is_said_with_the_cure_and_the_cure_is_healthy(self, rough, smooth):
+        found = ko.signal_report(rough, points(1), derivatives=True)
+        assert found.verdict == "rough"
+        assert found.start != found.layers[0].name
+        assert 'OddSigmoidOrthogonal("tanh", depth=30, input_dim=m)' in found.advice
+        found = ko.signal_report(smooth, points(1), derivatives=True)
+        assert (found.verdict, found.advice) == ("healthy", "Nothing to do.")
+
+    def test_is_advice_where_it_was_not_asked_for(self, rough):
+        found = ko.signal_report(rough, points(1))
+        assert found.verdict == "healthy"
+        assert found.advice.startswith("Nothing to do, unless derivatives enter the loss")
+        found = ko.signal_report(rough, points(1), derivatives=False)
+        assert found.advice == "Nothing to do."
+
+    def test_is_in_units_of_the_domain(self, smooth):
+        first = smooth.layers[0]
+        first.kernel.assign(first.kernel * 10)
+        assert ko.signal_report(smooth, points(1), derivatives=True).verdict == "rough"
+        assert ko.signal_report(smooth, points(1) / 10, derivatives=True).verdict == "healthy"
+
+    def test_is_not_said_of_a_network_that_is_trained(self, rough):
+        rough.layers[3].bias.assign(rough.layers[3].bias + 0.01)
+        assert ko.signal_report(rough, points(1), derivatives=True).verdict == "healthy"
+
+    def test_where_a_signal_dies_the_cure_for_few_inputs_is_named_too(self):
+        small = keras.initializers.RandomNormal(stddev=0.01)
+        found = ko.signal_report(network(*[small] * 4, width=16), points(2))
+        assert found.verdict == "collapsing"
+        assert "If derivatives enter the loss, with OddSigmoidOrthogonal(" in found.advice
 
 
 def test_a_chain_ends_where_the_kind_of_kernel_changes():

@@ -57,6 +57,27 @@ class TestOrthogonal:
             point = solver.orthogonal_gain(TABLE[name][0], 1 / (chi - 1))
             assert point.gain == pytest.approx(gain, abs=1e-6)
 
+    @pytest.mark.parametrize("depth", [1, 5, 100])
+    def test_the_smooth_gain_bounds_squared_derivatives_over_the_depth(self, depth):
+        gain = solver.smooth_gain(depth)
+        assert gain ** (2 * depth) == pytest.approx(math.e)
+        assert gain <= solver.orthogonal_gain(np.tanh, depth).gain
+        # Near 0, where nothing saturates, the bound is met: e, and no more.
+        first = solver.derivatives_orthogonal(np.tanh, depth, gain, [1e-6]).first
+        assert first[-1] ** 2 == pytest.approx(math.e, rel=1e-4)
+        with pytest.raises(ValueError, match=r"`depth` .* depth=0.5$"):
+            solver.smooth_gain(0.5)
+
+    @pytest.mark.parametrize("inputs", [1, 2])
+    def test_the_smooth_gain_keeps_second_derivatives_in_range_at_any_depth(self, inputs):
+        points = np.random.default_rng(0).uniform(-1, 1, (300, inputs))
+        for depth in (3, 10, 30, 100):
+            gain = solver.smooth_gain(depth)
+            u = solver.derivatives_orthogonal(
+                np.tanh, depth, gain, points, first_gain=math.sqrt(inputs)
+            )
+            assert 1 < u.second[-1] < 6
+
     @pytest.mark.parametrize("gain", [1.05, 1.2])
     def test_softsign_agrees_with_adaptive_quadrature(self, gain):
         def expectation(h):

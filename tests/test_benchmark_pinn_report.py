@@ -12,9 +12,15 @@ from pathlib import Path
 import pytest
 
 from oddsig_benchmarks.pinn import cells
-from oddsig_benchmarks.pinn.report import command, paper, scores
+from oddsig_benchmarks.pinn.report import command, page, paper, scores
 
-FAMILIES = {"glorot uniform": "standard", "orthogonal": "standard", "rotation 1": "rotation"}
+FAMILIES = {
+    "glorot uniform": "standard",
+    "orthogonal": "standard",
+    "rotation 1": "rotation",
+    "few inputs, rotation": "few inputs",
+    "candidate": "candidate",
+}
 
 
 def row(method, seed, error, equation="burgers", rate=1e-3, **options):
@@ -58,11 +64,11 @@ def test_the_page_says_where_ours_lose_what_is_missing_and_what_the_paper_has(tm
         "environment": "ab", "backend": "jax", "cpu": "a processor", "cores": 2, "jobs": 1,
         "python": "3.12", "versions": {"keras": "3.15"}, "date": "2026-01-01", "device": "cpu",
     }  # fmt: skip
-    results, page = tmp_path / "results.jsonl.gz", tmp_path / "page.md"
+    results, path = tmp_path / "results.jsonl.gz", tmp_path / "page.md"
     text = "\n".join(json.dumps(each) for each in (machine, *ROWS))
     results.write_bytes(gzip.compress(text.encode()))
-    command.main([str(results), "--output", str(page)])
-    said = page.read_text()
+    command.main([str(results), "--output", str(path)])
+    said = path.read_text()
     assert "best of the other plain networks *glorot uniform* with 0.2: rotation 1 0.4" in said
     assert "*glorot uniform* with 0.2: none of ours has a larger error" in said
     assert "| rotation 1 | **2** | 0.5 |" in said
@@ -70,6 +76,32 @@ def test_the_page_says_where_ours_lose_what_is_missing_and_what_the_paper_has(tm
     assert "- burgers, 5 x 32, 2000 points, Adam 300, L-BFGS 300: 3 methods, 3 seeds each" in said
     assert "- diffusion, 5 x 32, 2000 points, Adam 300, L-BFGS 300: 1 of 3 methods" in said
     assert "| burgers 5x32 | 0.011 | 0.0041 | 2000 | 0.2 [0.1, 0.4] |  | rotation 1: " in said
+
+
+def test_what_is_recommended_stands_beside_what_people_begin_with():
+    rows = [row("glorot uniform", seed, 0.2) for seed in range(2)]
+    rows += [row("few inputs, rotation", seed, error) for seed, error in enumerate((0.02, 0.08))]
+    said = page.recommended(scores.cells_of(rows))
+    assert "| burgers 5x32 | few inputs, rotation | 2 | 0.05 (4) | 0.05 (4) | 4 |" in said
+    assert "| burgers 5x32 | glorot uniform | 2 | 0.2 | 0.2 | 1 |" in said
+
+
+def test_errors_are_sorted_by_the_roughness_of_the_start():
+    smooth = {"equation": "poisson1d"}
+    rows = [row("glorot uniform", seed, 0.2, **smooth, u_xx=0.1) for seed in range(3)]
+    rows += [row("rotation 1", seed, 0.8, **smooth, u_xx=9.0) for seed in range(3)]
+    rows += [row("rotation 1", 9, None, **smooth, u_xx=70.0)]
+    said = "\n".join(page.roughness(scores.cells_of([*ROWS, *rows])))
+    assert "| 0 to 0.25 | 3 | 1 | 1 | 1 |" in said
+    assert "| 8 to 12 | 3 | 4 | 4 | 4 |" in said
+    assert "| 50 and more | 1 | inf | inf | inf |" in said
+
+
+def test_what_was_chosen_is_shown_with_the_seeds_that_chose(tmp_path):
+    choice = scores.cells_of([row("glorot uniform", 100, 0.2), row("candidate", 101, 0.1)])
+    said = "\n".join(page.how_it_was_chosen(choice))
+    assert "On seeds 100 to 101" in said
+    assert "| candidate | 0.5 |" in said
 
 
 def test_the_papers_figures_are_looked_up_by_network():

@@ -67,7 +67,7 @@ OFFSET: Final = 5.0
 BLIND: Final = 0.97
 
 # Of the second derivative by the inputs, over their half-width squared (of inputs that cover
-# [-1, 1], by itself). `u_xx = -pi**2 sin(pi x)`, networks of 3 to 10 layers, 1,600 runs: up to 4
+# [-1, 1], by itself). `u_xx = -pi**2 sin(pi x)`, networks of 3 to 10 layers, 2,000 runs: up to 4
 # the median error is .9 of Glorot's or less, from 4 to 8 twice it, from 8 to 12 four times (three
 # runs in four are worse than Glorot's median), from 20 on twelve times and more
 # (`docs/benchmarks-pinn.md`).

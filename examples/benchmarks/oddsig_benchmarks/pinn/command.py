@@ -26,7 +26,7 @@ from .equations import EQUATIONS
 from .grids import Group, Program, groups_of
 from .methods import METHODS
 
-SEEDS = {"smoke": 2, "standard": 3, "full": 5}
+SEEDS = {"smoke": 2, "standard": 3, "longer": 3, "full": 5}
 NETWORKS = tuple(dict.fromkeys(cell.network for grid in GRIDS.values() for cell in grid()))
 
 
@@ -38,6 +38,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     for name, text in (
         ("smoke", "a small cell of each equation: two minutes"),
         ("standard", "about two hours on two cores"),
+        ("longer", "two cells of those, with 2,000 iterations of L-BFGS"),
         ("full", "the paper's table: for bigger machines"),
     ):
         grid.add_argument(f"--{name}", dest="grid", action="store_const", const=name, help=text)

@@ -6,6 +6,7 @@ results file start anew.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from ..groups import Program, Runs
@@ -26,7 +27,7 @@ SMOKE_METHODS = (
 class Group(Runs):
     """The runs of one method in one cell."""
 
-    PREFIX = f"pinn {BUDGET}"
+    PREFIX = f"pinn {BUDGET}{' float64' if os.environ.get('JAX_ENABLE_X64') else ''}"
 
     @property
     def program(self) -> Program:
@@ -57,7 +58,8 @@ def groups_of(
         seeds, rates: Of each method: every rate with every seed.
         equations, networks, methods: Those wanted; by default the grid's.
     """
-    known = methods or (SMOKE_METHODS if grid == "smoke" else tuple(METHODS))
+    judged = tuple(name for name, method in METHODS.items() if method.family != "candidate")
+    known = methods or (SMOKE_METHODS if grid == "smoke" else judged)
     return [
         Group(cell, method, tuple(rates), tuple(seeds))
         for cell in GRIDS[grid]()

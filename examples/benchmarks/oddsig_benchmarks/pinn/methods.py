@@ -37,8 +37,9 @@ class Method:
 
     Attributes:
         family: What the report groups by: "standard" (Keras's own), "paper" (fixed .085),
-            "few inputs" (ours, with `input_dim`), "diagonal" and "rotation" (ours without, by the
-            kernel), "structure" (changes the network).
+            "few inputs" (ours, with `input_dim`), "candidate" (tried before that was decided),
+            "diagonal" and "rotation" (ours without, by the kernel), "structure" (changes the
+            network).
         first, hidden, output: The makers of the initializers.
         structure: Of `networks.STRUCTURES`.
     """
@@ -72,9 +73,12 @@ def _everywhere(family: str, make: Maker, structure: str = "plain") -> Method:
     return Method(family, make, make, make, structure)
 
 
-def _slopes(s: Setting) -> Any:
-    """Random slopes of standard deviation 1: no two units of the first layer are alike."""
-    return KI.RandomNormal(stddev=1.0, seed=s.seed)
+def _slopes_of(std: float) -> Maker:
+    """Random slopes: no two units of the first layer are alike."""
+    return lambda s: KI.RandomNormal(stddev=std, seed=s.seed)
+
+
+_slopes = _slopes_of(1.0)
 
 
 def _glorot(s: Setting) -> Any:
@@ -97,6 +101,15 @@ def _scaled(s: Setting) -> Any:
     return ko.OddSigmoidOrthogonal("tanh", s.depth, input_std=s.input_std, seed=s.seed)
 
 
+def _rotation_by_depth(c: float) -> Maker:
+    """The gain 1 + c / depth: over the depth squares grow by exp(2 c)."""
+    return lambda s: ko.OddSigmoidOrthogonal("tanh", s.depth, gain=1 + c / s.depth, seed=s.seed)
+
+
+def _candidate(std: float, hidden: Maker, output: Maker) -> Method:
+    return Method("candidate", _slopes_of(std), hidden, output)
+
+
 def _rotation_of_few(s: Setting) -> Any:
     return ko.OddSigmoidOrthogonal("tanh", s.depth, input_dim=s.inputs, seed=s.seed)
 
@@ -105,10 +118,31 @@ def _diagonal_of_few(s: Setting) -> Any:
     return ko.OddSigmoidInit("tanh", s.depth, input_dim=s.inputs, seed=s.seed)
 
 
+_SCALED = ko.Tanh(amplitude=2.0, rate=0.5)
+
+
+def _rotation_of_few_scaled(s: Setting) -> Any:
+    return ko.OddSigmoidOrthogonal(_SCALED, s.depth, input_dim=s.inputs, seed=s.seed)
+
+
+def _diagonal_of_few_scaled(s: Setting) -> Any:
+    return ko.OddSigmoidInit(_SCALED, s.depth, input_dim=s.inputs, seed=s.seed)
+
+
 METHODS: dict[str, Method] = {
     # What the package recommends here: one initializer for all kernels, first and last.
     "few inputs, rotation": _everywhere("few inputs", _rotation_of_few),
     "few inputs, diagonal": _everywhere("few inputs", _diagonal_of_few),
+    # The same with another activation.
+    **{
+        f"few inputs, {kernel}, {label}": _everywhere("few inputs", make, structure)
+        for kernel, label, make, structure in (
+            ("rotation", "2 tanh(x/2)", _rotation_of_few_scaled, "scaled"),
+            ("diagonal", "2 tanh(x/2)", _diagonal_of_few_scaled, "scaled"),
+            ("rotation", "trainable rates", _rotation_of_few, "trainable rate"),
+            ("diagonal", "trainable rates", _diagonal_of_few, "trainable rate"),
+        )
+    },
     "glorot uniform": _everywhere("standard", _glorot),
     "glorot normal": _everywhere("standard", lambda s: KI.GlorotNormal(seed=s.seed)),
     "he normal": _everywhere("standard", lambda s: KI.HeNormal(seed=s.seed)),
@@ -135,4 +169,23 @@ METHODS: dict[str, Method] = {
     "glorot + residual": _everywhere("structure", _glorot, "residual"),
     "glorot, factorized": _everywhere("structure", _glorot, "factorized"),
     "glorot, pirate": _everywhere("structure", _glorot, "pirate"),
+}
+# What `input_dim` was chosen from, on seeds of their own; in no grid unless they are named.
+METHODS |= {
+    **{
+        f"slopes {std}, rotation c {c}": _candidate(
+            std, _rotation_by_depth(c), _rotation_by_depth(c)
+        )
+        for std, c in ((1, 0), (1, 0.5), (1, 1), (1, 1.5), (1, 2), (1, 3), (2, 0), (2, 1))
+    },
+    **{
+        f"slopes 1, rotation c {c}, glorot": _candidate(1, _rotation_by_depth(c), _glorot)
+        for c in (0, 1)
+    },
+    **{
+        f"slopes {std}, diagonal {rate}, rotation": _candidate(
+            std, _diagonal(rate), _rotation_by_depth(0)
+        )
+        for std, rate in ((1, 0.1), (2, 0.1), (1, 0.03))
+    },
 }

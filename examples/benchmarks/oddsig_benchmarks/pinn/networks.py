@@ -20,6 +20,8 @@ from .cells import Cell
 from .equations import EQUATIONS
 from .methods import Method, Setting
 
+# Doubled by JAX's own switch, JAX_ENABLE_X64=1.
+FLOAT = "float64" if jax.config.jax_enable_x64 else "float32"
 Parameters = dict[str, Any]
 Draw = Callable[[str, tuple[int, int]], np.ndarray]  # a role and a shape
 
@@ -73,7 +75,7 @@ class Plain:
     layers_per_block = 1
 
     def dense(self, draw: Draw, role: str, shape: tuple[int, int]) -> Parameters:
-        return {"kernel": draw(role, shape), "bias": np.zeros(shape[1], "float32")}
+        return {"kernel": draw(role, shape), "bias": np.zeros(shape[1], FLOAT)}
 
     def layer(self, draw: Draw, role: str, shape: tuple[int, int]) -> Parameters:
         return self.dense(draw, role, shape)
@@ -87,21 +89,41 @@ class Plain:
     def linear(self, p: Parameters, x: Any) -> Any:
         return x @ p["kernel"] + p["bias"]
 
+    def activation(self, p: Parameters, z: Any) -> Any:
+        return jnp.tanh(z)
+
     def first(self, p: Parameters, x: Any) -> Any:
-        return jnp.tanh(self.linear(p, x))
+        return self.activation(p, self.linear(p, x))
 
     def block(self, p: Parameters, x: Any) -> Any:
-        return jnp.tanh(self.linear(p, x))
+        return self.activation(p, self.linear(p, x))
 
     def output(self, p: Parameters, x: Any) -> Any:
         return self.linear(p, x)[:, 0]
+
+
+class Scaled(Plain):
+    """`2 tanh(x / 2)`: twice the range, the same slope at 0."""
+
+    def activation(self, p: Parameters, z: Any) -> Any:
+        return 2 * jnp.tanh(z / 2)
+
+
+class TrainableRate(Plain):
+    """`tanh(k x)` with a rate k for each layer, 1 at the start, trained with the weights."""
+
+    def layer(self, draw: Draw, role: str, shape: tuple[int, int]) -> Parameters:
+        return self.dense(draw, role, shape) | {"rate": np.ones((), FLOAT)}
+
+    def activation(self, p: Parameters, z: Any) -> Any:
+        return jnp.tanh(p["rate"] * z)
 
 
 class LayerNorm(Plain):
     """Each hidden layer is normalized before its tanh, with Keras's epsilon."""
 
     def layer(self, draw: Draw, role: str, shape: tuple[int, int]) -> Parameters:
-        ones, zeros = np.ones(shape[1], "float32"), np.zeros(shape[1], "float32")
+        ones, zeros = np.ones(shape[1], FLOAT), np.zeros(shape[1], FLOAT)
         return self.dense(draw, role, shape) | {"gamma": ones, "beta": zeros}
 
     def first(self, p: Parameters, x: Any) -> Any:
@@ -159,7 +181,7 @@ class Pirate(Plain):
 
     def draw_block(self, draw: Draw, width: int) -> Any:
         layers = [self.layer(draw, "hidden", (width, width)) for _ in range(3)]
-        return {"layers": layers, "alpha": np.zeros((), "float32")}
+        return {"layers": layers, "alpha": np.zeros((), FLOAT)}
 
     def first(self, p: Any, x: Any) -> Any:
         x = jnp.tanh(self.linear(p[0], x))
@@ -180,6 +202,8 @@ class Pirate(Plain):
 
 STRUCTURES: dict[str, Plain] = {
     "plain": Plain(),
+    "scaled": Scaled(),
+    "trainable rate": TrainableRate(),
     "layernorm": LayerNorm(),
     "residual": Residual(),
     "factorized": Factorized(),
@@ -225,7 +249,7 @@ def draw(cell: Cell, method: Method, seed: int) -> Parameters:
     }
 
     def drawn(role: str, shape: tuple[int, int]) -> np.ndarray:
-        return np.asarray(initializers[role](shape), "float32")
+        return np.asarray(initializers[role](shape), FLOAT)
 
     first = net.draw_first(drawn, (equation.inputs, cell.width))
     repeats = max(1, round((cell.depth - 1) / net.layers_per_block))

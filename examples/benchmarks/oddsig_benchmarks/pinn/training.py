@@ -30,7 +30,7 @@ from .cells import Cell
 from .equations import EQUATIONS, Points, sample
 from .grids import Group, Program
 from .methods import METHODS
-from .networks import Jet, draw, jet_of, output_of
+from .networks import FLOAT, Jet, draw, jet_of, output_of
 
 MEMORY = 50  # L-BFGS's pairs of steps and changes of the gradient, as the paper's notebook has it
 FEW = 64  # points, up to which a stack of runs takes about as long as one of them
@@ -45,7 +45,7 @@ class Data(NamedTuple):
 
 
 def data_of(points: Points) -> Data:
-    return Data(*(np.asarray(each, "float32") for each in dataclasses.astuple(points)))
+    return Data(*(np.asarray(each, FLOAT) for each in dataclasses.astuple(points)))
 
 
 class Training:
@@ -58,7 +58,7 @@ class Training:
         vector, self.unravel = ravel_pytree(draw(cell, method, seed=0))
         self.size = vector.size
         self.optimizer = keras.optimizers.Adam(1e-3)
-        self.optimizer.build([keras.Variable(np.zeros(self.size, "float32"))])
+        self.optimizer.build([keras.Variable(np.zeros(self.size, FLOAT))])
         self.grid = self.equation.grid()
         self.solution = self.equation.solution(self.grid)
 
@@ -106,8 +106,8 @@ class Training:
 
     def error(self, vector: Any) -> Any:
         """The relative L2 error on the equation's grid."""
-        exact = jnp.asarray(self.solution, "float32")
-        u = output_of(self.structure, self.unravel(vector), jnp.asarray(self.grid, "float32"))
+        exact = jnp.asarray(self.solution, FLOAT)
+        u = output_of(self.structure, self.unravel(vector), jnp.asarray(self.grid, FLOAT))
         return jnp.sqrt(jnp.sum((u - exact) ** 2) / jnp.sum(exact**2))
 
 
@@ -124,7 +124,7 @@ class Compiled:
         fresh = data_of(fresh_points(program.cell))
 
         def shaped(*shape: int) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct(shape, jnp.float32)
+            return jax.ShapeDtypeStruct(shape, FLOAT)
 
         def stacked(data: Data) -> Any:
             return jax.tree.map(lambda each: shaped(program.runs, *each.shape), data)
@@ -164,10 +164,10 @@ class Descent(NamedTuple):
 
 
 def lbfgs(loss_and_gradient: Any, vector: np.ndarray, data: Data, iterations: int) -> Descent:
-    """SciPy's L-BFGS-B, on a loss and gradient in float32."""
+    """SciPy's L-BFGS-B, in float64, on a loss and gradient in the run's precision."""
 
     def function(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = loss_and_gradient(x.astype("float32"), data)
+        value, gradient = loss_and_gradient(x.astype(FLOAT), data)
         return float(value), np.asarray(gradient, "float64")
 
     if iterations == 0:
@@ -187,7 +187,7 @@ def lbfgs(loss_and_gradient: Any, vector: np.ndarray, data: Data, iterations: in
             "gtol": 0.0,
         },
     )
-    return Descent(found.x.astype("float32"), int(found.nit), int(found.nfev))
+    return Descent(found.x.astype(FLOAT), int(found.nit), int(found.nfev))
 
 
 def train(group: Group) -> list[Row]:
@@ -202,7 +202,7 @@ def train(group: Group) -> list[Row]:
     stack = jax.block_until_ready(
         (
             jnp.stack([start[seed] for _, seed in group.runs]),
-            jnp.asarray([rate for rate, _ in group.runs], "float32"),
+            jnp.asarray([rate for rate, _ in group.runs], FLOAT),
             jax.tree.map(lambda *each: jnp.stack(each), *(data[seed] for _, seed in group.runs)),
         )
     )

@@ -17,18 +17,23 @@ def main(argv: list[str] | None = None) -> Path:
     )
     parser.add_argument("results", nargs="+", type=Path, help="of pinn.py")
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks-pinn.md"))
+    parser.add_argument(
+        "--choice", nargs="*", type=Path, default=[], help="results on the seeds that chose"
+    )
     parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
     args = parser.parse_args(argv)
-    for path in (*args.results, *filter(None, (args.reading,))):
+    for path in (*args.results, *args.choice, *filter(None, (args.reading,))):
         if not path.exists():
             parser.error(f"no such file. Received: {path}")
     rows, environments = read(args.results)
     if not rows:
         parser.error("these files hold no runs")
     methods = len({row["method"] for row in rows})
+    choice = cells_of(read(args.choice)[0], standard()) if args.choice else []
     reading = args.reading.read_text().strip() if args.reading else ""
     grid = standard()
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(page_of(cells_of(rows, grid), environments, grid, methods, reading))
+    cells = cells_of(rows, grid)
+    args.output.write_text(page_of(cells, environments, grid, methods, reading, choice))
     print(args.output)
     return args.output

@@ -13,8 +13,9 @@ from ...results import Row
 from ..cells import Cell
 
 REFERENCE = "glorot uniform"  # what DeepXDE, and most people, begin with
-FAMILIES = ("standard", "paper", "diagonal", "rotation", "structure")  # of `methods.Method`
-OURS = ("diagonal", "rotation")
+# Of `methods.Method`.
+FAMILIES = ("standard", "paper", "few inputs", "candidate", "diagonal", "rotation", "structure")
+OURS = ("few inputs", "candidate", "diagonal", "rotation")
 
 
 class Spread(NamedTuple):

@@ -115,13 +115,13 @@ def test_points_are_those_of_the_seed_and_fill_the_box():
 
 
 @needs_jax
-@pytest.mark.parametrize("name", ["orthogonal", "fixed .085, by outputs", "slopes, rotation 1"])
+@pytest.mark.parametrize("name", ["fixed .085, by outputs", "few inputs, diagonal"])
 def test_kernels_are_what_the_initializers_draw(name):
     from oddsig_benchmarks.pinn import networks
 
     setting, method = cell("burgers", depth=4, width=6), methods.METHODS[name]
     found = networks.draw(setting, method, seed=5)
-    given = methods.Setting(4, EQUATIONS["burgers"].input_std, keras.random.SeedGenerator(5))
+    given = methods.Setting(4, 2, EQUATIONS["burgers"].input_std, keras.random.SeedGenerator(5))
     first, hidden, output = (make(given) for make in (method.first, method.hidden, method.output))
     np.testing.assert_array_equal(found["first"]["kernel"], first((2, 6)))
     for kernel in found["blocks"]["kernel"]:
@@ -201,6 +201,14 @@ def test_a_factorized_network_and_a_pirate_begin_as_they_should():
         networks.output_of("plain", plain, points),
         rtol=1e-5,
     )
+    # A rate that starts at 1 is none, and 2 tanh(x / 2) is not tanh.
+    trained = networks.draw(cell(), methods.METHODS["few inputs, diagonal, trainable rates"], 0)
+    rated, fixed, scaled = (
+        networks.output_of(name, trained, points) for name in ("trainable rate", "plain", "scaled")
+    )
+    np.testing.assert_allclose(rated, fixed, rtol=1e-5)
+    assert np.abs(scaled - fixed).max() > 1e-3
+    assert trained["blocks"]["rate"].shape == (2,)  # one for each layer
     pirate = networks.draw(cell(), methods.METHODS["glorot, pirate"], seed=0)
     linear = np.tanh(points @ pirate["first"][0]["kernel"]) @ pirate["output"]["kernel"]
     np.testing.assert_allclose(
@@ -377,7 +385,7 @@ def test_an_estimate_is_the_first_steps_times_their_number(monkeypatch, tmp_path
         (["--smoke", "--networks", "30x16"], "no cell of --smoke passes"),
         (["--smoke", "--seeds", "0"], "Received: 0"),
         (["--smoke", "--rates", "low"], "Received: low"),
-        ([], "one of the arguments --smoke --standard --full is required"),
+        ([], "one of the arguments --smoke --standard --longer --full is required"),
     ],
 )
 def test_bad_arguments_end_with_one_line(capsys, arguments, message):

@@ -246,6 +246,18 @@ class TestInspect:
         assert "not healthy: collapsing, from hidden_" in line
         assert "collapsing" in output
 
+    def test_derivatives_are_judged_if_asked(self, run, tmp_path):
+        init = ko.OddSigmoidOrthogonal("tanh", depth=20)
+        layers = [keras.layers.Dense(16, "tanh", kernel_initializer=init) for _ in range(20)]
+        keras.Sequential([keras.Input((1,)), *layers]).save(tmp_path / "rough.keras")
+        np.save(tmp_path / "x.npy", np.linspace(-1, 1, 64, dtype="float32")[:, None])
+        asked = ("inspect", tmp_path / "rough.keras", "--data", tmp_path / "x.npy")
+        assert run(*asked)[0] == 0
+        status, _, (line,) = run(*asked, "--derivatives")
+        assert status == 1
+        assert "not healthy: rough, from dense" in line
+        assert "input_dim=m" in line
+
     def test_json_is_the_report_and_nothing_else(self, run, files):
         status, output, _ = run(
             *("inspect", files / "collapsing.keras", "--data", files / "x.npy", "--json"),

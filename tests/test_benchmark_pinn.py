@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from oddsig_benchmarks import burgers
-from oddsig_benchmarks.pinn import allen_cahn, cells, command, grids, methods
+from oddsig_benchmarks.pinn import allen_cahn, burgers, cells, command, grids, methods
 from oddsig_benchmarks.pinn.equations import EQUATIONS, sample
 from oddsig_benchmarks.results import read
 

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import burgers
-from . import allen_cahn
+from . import allen_cahn, burgers
 
 SHARE_OF_BORDER = 40  # of 20,000 collocation points, 500 at the start and on each wall
 

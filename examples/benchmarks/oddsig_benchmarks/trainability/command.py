@@ -72,7 +72,7 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
     grid = parser.add_mutually_exclusive_group(required=True)
     for name, text in (
         ("smoke", "a small cell of each task: two minutes"),
-        ("standard", "about two and a half hours on two cores"),
+        ("standard", "almost two hours on two cores"),
         ("full", "every combination: for bigger machines"),
     ):
         grid.add_argument(f"--{name}", dest="grid", action="store_const", const=name, help=text)

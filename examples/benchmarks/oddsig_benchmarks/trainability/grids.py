@@ -66,8 +66,7 @@ class Group(Runs):
     def amount(self) -> float:
         """How much there is to compute, roughly."""
         cell = self.cell
-        # A derivative of second order, and 49 positions of 9 taps.
-        factor = {"burgers": 6.0, "cnn": 200.0}.get(cell.task, 1.0)
+        factor = 200.0 if cell.task == "cnn" else 1.0  # 16 positions of 9 taps, run by run
         units = cell.depth * (32 + float(np.mean(cell.widths))) * cell.batch
         return factor * units * cell.steps * len(self.runs) / 1e6
 
@@ -85,7 +84,6 @@ def smoke() -> list[Cell]:
         Cell("digits", "tanh", 20, "16/4", **small),
         Cell("mnist", "tanh", 10, "16", **small),
         Cell("tabular", "tanh", 10, "16", **small),
-        Cell("burgers", "tanh", 5, "16", steps=120, batch=64),
         Cell("rnn", "tanh", 16, "16", **small),
         Cell("cnn", "tanh", 5, "4", steps=20, batch=32),
     ]
@@ -106,7 +104,6 @@ def standard() -> list[Cell]:
         *(Cell("digits", activation, 50, "32", samples=100) for activation in two),
         Cell("mnist", "tanh", 50, "32"),
         Cell("tabular", "tanh", 50, "32", steps=160),
-        Cell("burgers", "tanh", 30, "16", steps=2500, batch=128),
         Cell("rnn", "tanh", 64, "32"),
         Cell("cnn", "tanh", 20, "16", steps=160, batch=32),
     ]
@@ -124,7 +121,6 @@ def full() -> list[Cell]:
         cells += [
             Cell("mnist", activation, depth, "64", steps=1800),
             Cell("tabular", activation, depth, "32", steps=600),
-            Cell("burgers", activation, depth, "16", steps=6000, batch=512),
             Cell("rnn", activation, max(depth, 16), "64", steps=1800),
             Cell("cnn", activation, depth, "16", steps=1800),
         ]

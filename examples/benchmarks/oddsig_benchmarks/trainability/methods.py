@@ -207,8 +207,7 @@ def _first(kind: str, scaled: bool) -> Maker:
     return make
 
 
-# Where a network has no layers to put them between (a recurrent one), or a derivative by one
-# sample's input would run through the whole batch (batch normalization in a PINN).
+# A recurrent network has no layers to put them between.
 _NO_LAYERS = ("rnn",)
 _OURS: dict[str, Maker] = {
     "diagonal .1": _diagonal(0.1),
@@ -243,7 +242,7 @@ METHODS: dict[str, Method] = {
         "structure", _glorot, structure="layernorm", without=_NO_LAYERS
     ),
     "glorot + batchnorm": _everywhere(
-        "structure", _glorot, structure="batchnorm", without=(*_NO_LAYERS, "burgers")
+        "structure", _glorot, structure="batchnorm", without=_NO_LAYERS
     ),
     "glorot + residual": _everywhere(
         "structure", _glorot, structure="residual", without=_NO_LAYERS

@@ -25,7 +25,7 @@ from .grids import EVERY, Group, Program
 from .methods import METHODS
 from .networks import Network, Weights, draw, network
 from .recipe import Outcome, batches, optimizer, schedule
-from .tasks import Task, load
+from .tasks import Task, accuracy, crossentropy, load
 
 
 @dataclass(frozen=True)
@@ -115,16 +115,8 @@ class _Training:
 
     def loss(self, parameters: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any]:
         """The loss on a batch, and the state after it."""
-        states = []
-
-        def call(x: Any) -> Any:
-            output, after = self.forward(parameters, state, x, True)
-            states.append(after)
-            return output
-
-        value = self.task.loss(call, x, y)
-        # Without averages nothing is kept: a PINN calls the network in several ways.
-        return value, states[0] if jax.tree.leaves(state) else state
+        logits, state = self.forward(parameters, state, x, True)
+        return crossentropy(y, logits), state
 
     def step(self, carry: Any, rate: Any, x: Any, y: Any) -> tuple[Any, Any]:
         """One step of the optimizer: what is carried on, and the loss."""
@@ -146,9 +138,9 @@ class _Training:
         """Loss and validation score at each look (every `EVERY` steps), and the test score."""
         (x, y), validation, test = data
 
-        def score(metric: Any, carry: Any, held_out: Any) -> Any:
+        def score(carry: Any, x: Any, y: Any) -> Any:
             parameters, state, _ = carry
-            return metric(lambda x: self.forward(parameters, state, x, False)[0], *held_out)
+            return accuracy(y, self.forward(parameters, state, x, False)[0])
 
         def one_step(carry: Any, inputs: Any) -> tuple[Any, Any]:
             batch, factor = inputs
@@ -156,12 +148,12 @@ class _Training:
 
         def until_look(carry: Any, inputs: Any) -> tuple[Any, Any]:
             carry, losses = jax.lax.scan(one_step, carry, inputs)
-            return carry, (jnp.mean(losses), score(self.task.validate, carry, validation))
+            return carry, (jnp.mean(losses), score(carry, *validation))
 
         memory = [variable.value for variable in self.optimizer.variables]
         carry = (parameters, state, memory)
         carry, (losses, curve) = jax.lax.scan(until_look, carry, (order, factors))
-        return losses, curve, score(self.task.score, carry, test)
+        return losses, curve, score(carry, *test)
 
     def runs(
         self, parameters: Any, state: Any, rates: Any, orders: Any, factors: Any, data: Any

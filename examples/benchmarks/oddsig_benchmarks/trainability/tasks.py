@@ -1,7 +1,6 @@
 """What is learned: data in three parts, what is minimized on them, and how it is scored.
 
-The arrays are those of `data`, the equation is that of `burgers`; networks and training know
-a task by its shape and its functions alone.
+The arrays are those of `data`; networks and training know a task by its shape alone.
 """
 
 from __future__ import annotations
@@ -14,20 +13,16 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from .. import burgers as equation
 from .. import data
-from ..burgers import Forward
 
 
 @dataclass(frozen=True)
 class Task:
-    """Data in three parts, and what is minimized and scored on it.
+    """Data in three parts, to be classified: `crossentropy` is minimized, `accuracy` scored.
 
     Attributes:
         train, validation, test: `(x, y)` each.
         outputs: Units of the output layer.
-        metric: "accuracy", or "l2_error" of a solution. The learning rate is chosen by
-            the accuracy, or the loss, on the validation part.
         kind: The network: "dense", "rnn" or "cnn".
     """
 
@@ -35,7 +30,6 @@ class Task:
     validation: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
     outputs: int
-    metric: str = "accuracy"
     kind: str = "dense"
 
     @functools.cached_property
@@ -46,20 +40,7 @@ class Task:
     @property
     def chance(self) -> float:
         """The test score of a network that has learned nothing: a constant output."""
-        if self.metric == "l2_error":
-            return 1.0
         return float(np.bincount(self.test[1]).max() / len(self.test[1]))
-
-    def loss(self, forward: Forward, x: Any, y: Any) -> Any:
-        return (
-            equation.loss(forward, x) if self.metric == "l2_error" else crossentropy(y, forward(x))
-        )
-
-    def validate(self, forward: Forward, x: Any, y: Any) -> Any:
-        return self.loss(forward, x, y) if self.metric == "l2_error" else accuracy(y, forward(x))
-
-    def score(self, forward: Forward, x: Any, y: Any) -> Any:
-        return l2_error(y, forward(x)) if self.metric == "l2_error" else accuracy(y, forward(x))
 
 
 def crossentropy(y: Any, logits: Any) -> Any:
@@ -70,10 +51,6 @@ def accuracy(y: Any, logits: Any) -> Any:
     hits = ops.equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), y)
     # A network that has diverged to NaN has no answer, and not the first class.
     return ops.mean(ops.cast(ops.logical_and(hits, ops.all(logits == logits, axis=-1)), "float32"))
-
-
-def l2_error(exact: Any, u: Any) -> Any:
-    return ops.sqrt(ops.sum(ops.square(u - exact)) / ops.sum(ops.square(exact)))
 
 
 def _task(arrays: data.Data, share: float, **options: Any) -> Task:
@@ -145,21 +122,7 @@ def cnn() -> Task:
     )
 
 
-def burgers() -> Task:
-    """Points of (t, x) in [0, 1] x [-1, 1]; the test set is the exact solution on a grid."""
-    rng = np.random.default_rng(0)
-
-    def points(number: int) -> tuple[np.ndarray, np.ndarray]:
-        x = rng.uniform([0, -1], [1, 1], (number, 2)).astype("float32")
-        return x, np.zeros(number, "float32")
-
-    t, x = np.meshgrid(np.linspace(0, 1, 41), np.linspace(-1, 1, 101), indexing="ij")
-    grid = np.stack([t.ravel(), x.ravel()], axis=1).astype("float32")
-    exact = equation.solution(t, x).reshape(-1, 1).astype("float32")
-    return Task(points(8192), points(512), (grid, exact), 1, metric="l2_error")
-
-
-TASKS = ("digits", "mnist", "tabular", "burgers", "rnn", "cnn")
+TASKS = ("digits", "mnist", "tabular", "rnn", "cnn")
 
 
 @functools.lru_cache
@@ -169,7 +132,6 @@ def load(name: str, depth: int) -> Task:
         "digits": digits,
         "mnist": mnist,
         "tabular": tabular,
-        "burgers": burgers,
         "rnn": functools.partial(rnn, depth),
         "cnn": cnn,
     }

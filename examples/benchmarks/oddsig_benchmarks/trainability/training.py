@@ -62,7 +62,7 @@ def _row(group: Group, run: tuple[float, int], outcome: Outcome, per_step: float
         "learning_rate": rate,
         "seed": seed,
         "slope": round(activation_named(cell.activation).profile.slope, 6),
-        "metric": task.metric,
+        "metric": "accuracy",
         "chance": round(task.chance, 5),
         "test": _finite(outcome.test),
         "validation": _finite(outcome.curve[-1]),

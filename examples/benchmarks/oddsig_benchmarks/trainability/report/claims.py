@@ -33,14 +33,13 @@ def claims_of(cells: list[CellScores]) -> list[Claim]:
         not_worse(cells),
         half_the_steps(cells),
         as_good_as_normalized(cells),
-        burgers(cells),
         few_samples(cells),
     ]
 
 
-def _classified(cells: list[CellScores], low: int, high: float = math.inf) -> list[CellScores]:
-    """The cells that are scored by accuracy, of a depth from `low` to `high`."""
-    return [c for c in cells if c.higher_is_better and low <= c.row["depth"] <= high]
+def _of_depth(cells: list[CellScores], low: int, high: float = math.inf) -> list[CellScores]:
+    """The cells of a depth from `low` to `high`."""
+    return [c for c in cells if low <= c.row["depth"] <= high]
 
 
 def slopes(cells: list[CellScores]) -> Claim:
@@ -48,7 +47,7 @@ def slopes(cells: list[CellScores]) -> Claim:
         "With slopes at 0 other than 1 and depths from 50 on, one of ours trains in at least "
         "95% of the cells, and no standard initializer in more than 50%."
     )
-    cells = [c for c in _classified(cells, 50) if abs(c.row["slope"] - 1) > 1e-6]
+    cells = [c for c in _of_depth(cells, 50) if abs(c.row["slope"] - 1) > 1e-6]
     shares: dict[str, dict[str, float]] = {"ours": {}, "standard": {}}
     for family, share in shares.items():
         for method in dict.fromkeys(m for c in cells for m in c.scores):
@@ -102,7 +101,7 @@ def half_the_steps(cells: list[CellScores]) -> Claim:
         "of the best Gaussian competitor."
     )
     found = []
-    for c in _classified(cells, 100):
+    for c in _of_depth(cells, 100):
         ours, gaussian = c.best("default"), c.best("gaussian")
         if ours and gaussian:
             found.append(
@@ -125,7 +124,7 @@ def as_good_as_normalized(cells: list[CellScores]) -> Claim:
         "Without normalization it comes within .01 of the best of LayerNorm, BatchNorm and "
         "residual at depth 50 to 100, at a lower time per step."
     )
-    found = [(c.best("default"), c.best("structure")) for c in _classified(cells, 50, 100)]
+    found = [(c.best("default"), c.best("structure")) for c in _of_depth(cells, 50, 100)]
     pairs = [(a, b) for a, b in found if a and b]
     if not pairs:
         return Claim(text, None, "")
@@ -138,28 +137,6 @@ def as_good_as_normalized(cells: list[CellScores]) -> Claim:
         f"{-np.mean(behind):.3f} on average (worst {-max(behind):.3f}); time per step "
         f"{np.median(times):.2f} of theirs (median; at most {max(times):.2f})",
     )
-
-
-def burgers(cells: list[CellScores]) -> Claim:
-    text = (
-        "Burgers, 30 layers of 16: the final loss of the better of our two methods is at most a "
-        "tenth of Glorot's, and below that of the fixed .085."
-    )
-    for c in cells:
-        row = c.row
-        glorot = [s for name, s in c.scores.items() if name in ("glorot normal", "glorot uniform")]
-        ours, fixed = c.best("default"), c.scores.get("fixed .085")
-        if (row["task"], row["depth"], row["width"]) != ("burgers", 30, "16"):
-            continue
-        if not (ours and fixed and glorot):
-            continue
-        a, b, f = ours.loss.mean(), min(s.loss.mean() for s in glorot), fixed.loss.mean()
-        return Claim(
-            text,
-            bool(a <= b / 10 and a < f),
-            f"{ours.method} {a:.2g}, Glorot {b:.2g}, fixed .085 {f:.2g}",
-        )
-    return Claim(text, None, "")
 
 
 def few_samples(cells: list[CellScores]) -> Claim:

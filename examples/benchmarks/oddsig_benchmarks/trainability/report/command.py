@@ -28,9 +28,9 @@ def main(argv: list[str] | None = None) -> list[Claim]:
         if not path.exists():
             parser.error(f"no such file. Received: {path}")
     rows, environments = read(args.results)
-    if not rows:
-        parser.error("these files hold no runs")
     cells = cells_of(rows)
+    if not cells:
+        parser.error("these files hold no runs")
     fresh_rows, also = read([args.fresh]) if args.fresh else ([], [])
     environments += [each for each in also if each not in environments]
     fresh = cells_of(fresh_rows)

@@ -22,7 +22,7 @@ ROOMS = "examples/benchmarks/oddsig_benchmarks/trainability"
 
 def cell_table(cell: CellScores) -> str:
     """All methods of a cell, the best first."""
-    order = sorted(cell.scores.values(), key=lambda s: s.mean, reverse=cell.higher_is_better)
+    order = sorted(cell.scores.values(), key=lambda s: s.mean, reverse=True)
     best = cell.best(*PLAIN)
     rows = []
     for score in order:
@@ -35,15 +35,14 @@ def cell_table(cell: CellScores) -> str:
                 f"{score.loss.mean():.3g}",
                 f"{score.rate:g}",
                 f"{score.sensitivity:.0%}" if cell.trains(score) else "",
-                steps_in_words(score.steps) if cell.higher_is_better else "",
+                steps_in_words(score.steps),
                 f"{score.failed:.0%}",
                 f"{1e3 * score.seconds:.2f}",
             ]
         )
-    metric = "test accuracy" if cell.higher_is_better else "L2 error"
     header = [
         "method",
-        metric,
+        "test accuracy",
         f"against {best.method}" if best else "",
         "loss",
         "rate",
@@ -108,11 +107,7 @@ def _difference(cell: CellScores, score: Score, other: Score) -> str:
 
 
 def method_table(cells: list[CellScores]) -> str:
-    """Each method over the cells that all methods have, of one metric, accuracy.
-
-    Without a method that fewer than half of the cells have.
-    """
-    cells = [c for c in cells if c.higher_is_better]
+    """Each method over the cells that all have; without one that fewer than half of them have."""
     number = collections.Counter(m for c in cells for m in c.scores)
     methods = [m for m in number if number[m] >= len(cells) / 2]
     cells = [c for c in cells if set(methods) <= set(c.scores)] or cells
@@ -185,7 +180,7 @@ def page_of(
         f"Cells in which we lose to a method without normalization: {lost_cells}.",
         *fresh_section(list(fresh)),
         "## Method by method",
-        "Over the cells that every method has, scored by accuracy.",
+        "Over the cells that every method has.",
         method_table(cells),
         *(f"![{Path(name).stem.replace('_', ' ')}]({name})" for name in pictures),
         "## Cell by cell",

@@ -1,14 +1,12 @@
 """Pictures of the scores, by family of methods.
 
-Drawn with Matplotlib's `Figure`, without a display; nothing is scored here. Each function
-says whether it had something to draw.
+Drawn with Matplotlib's `Figure`, without a display; nothing is scored here.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from .scores import CellScores, Score
@@ -23,17 +21,15 @@ STYLES = {  # color and marker of each of `FAMILIES`, in the legend's order
 
 
 def draw(cells: list[CellScores], page: Path) -> list[str]:
-    """The pictures for which there are cells, beside their page; the names of their files."""
-    drawn = {"cells": draw_cells, "training": draw_training, "burgers": draw_burgers}
-    names = {kind: f"{page.stem}_{kind}.png" for kind in drawn}
-    return [names[kind] for kind, make in drawn.items() if make(cells, page.parent / names[kind])]
+    """The pictures, beside their page; the names of their files."""
+    drawn = {f"{page.stem}_cells.png": draw_cells, f"{page.stem}_training.png": draw_training}
+    for name, make in drawn.items():
+        make(cells, page.parent / name)
+    return list(drawn)
 
 
-def draw_cells(cells: list[CellScores], path: Path) -> bool:
+def draw_cells(cells: list[CellScores], path: Path) -> None:
     """Test accuracy of every method in every cell, by family; ours, as recommended, filled."""
-    cells = [c for c in cells if c.higher_is_better]
-    if not cells:
-        return False
     figure = Figure(figsize=(9, 1.4 + 0.36 * len(cells)), layout="constrained")
     axes = figure.subplots()
     for position, cell in enumerate(cells):
@@ -52,10 +48,9 @@ def draw_cells(cells: list[CellScores], path: Path) -> bool:
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside upper center", ncols=len(STYLES), fontsize=8)
     figure.savefig(path, dpi=130)
-    return True
 
 
-def draw_training(cells: list[CellScores], path: Path) -> bool:
+def draw_training(cells: list[CellScores], path: Path) -> None:
     """Validation score by step of the best of each family, in the cells of one setting."""
     shown = [c for c in cells if c.row["task"] == "digits" and c.row["optimizer"] == "adam"]
     shown = sorted(shown, key=lambda c: -c.row["depth"])[:4] or cells[:4]
@@ -76,25 +71,6 @@ def draw_training(cells: list[CellScores], path: Path) -> bool:
         axes.legend(fontsize=6)
     figure.axes[0].set_ylabel("validation score")
     figure.savefig(path, dpi=130)
-    return True
-
-
-def draw_burgers(cells: list[CellScores], path: Path) -> bool:
-    """Final loss of every method, each seed a point."""
-    cell = next((c for c in cells if not c.higher_is_better), None)
-    if cell is None:
-        return False
-    order = sorted(cell.scores.values(), key=lambda s: float(np.mean(s.loss)))
-    figure = Figure(figsize=(8, 0.8 + 0.26 * len(order)), layout="constrained")
-    axes = figure.subplots()
-    for position, score in enumerate(order):
-        color, marker = STYLES[_family(score)]
-        axes.plot(score.loss, [position] * len(score.loss), marker, color=color, alpha=0.8)
-    axes.set(xscale="log", xlabel="final loss", title=cell.name, yticks=range(len(order)))
-    axes.set_yticklabels([s.method for s in order], fontsize=8)
-    axes.invert_yaxis()
-    figure.savefig(path, dpi=130)
-    return True
 
 
 def _family(score: Score) -> str:

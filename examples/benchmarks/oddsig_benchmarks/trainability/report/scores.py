@@ -25,10 +25,10 @@ class Score:
     """One method in one cell, at the learning rate that the validation set chose.
 
     Attributes:
-        test: By seed, in the order of `seeds`: accuracy or L2 error. A run that diverged
-            counts as one that has learned nothing.
+        test: By seed, in the order of `seeds`: accuracy. A run that diverged counts as one
+            that has learned nothing.
         loss: By seed; infinite where it diverged.
-        validation: Its mean over seeds: accuracy, or loss.
+        validation: The accuracy on the validation set, its mean over seeds.
         sensitivity: The share of learning rates whose mean test score is within .05 of
             this one's.
         failed: The share of all runs, at any rate, that diverged or stayed at chance.
@@ -75,24 +75,20 @@ class CellScores:
             f"{row['optimizer']}{samples}"
         )
 
-    @property
-    def higher_is_better(self) -> bool:
-        return bool(self.row["metric"] == "accuracy")
-
     def best(self, *tags: str, by: str = "validation") -> Score | None:
         """The best of the methods with one of these tags, as the validation set says."""
         found = [score for score in self.scores.values() if set(tags) & set(score.tags)]
-        sign = 1 if self.higher_is_better else -1
-        return max(found, key=lambda score: sign * getattr(score, by), default=None)
+        return max(found, key=lambda score: getattr(score, by), default=None)
 
     def advantage(self, ours: Score, other: Score) -> tuple[float, float, float]:
         """By how much the first is better, over the seeds that both have: mean, interval."""
-        pairs = [
-            (ours.test[ours.seeds.index(seed)], other.test[other.seeds.index(seed)])
-            for seed in ours.seeds
-            if seed in other.seeds
-        ]
-        difference = np.array([a - b if self.higher_is_better else b - a for a, b in pairs])
+        difference = np.array(
+            [
+                ours.test[ours.seeds.index(seed)] - other.test[other.seeds.index(seed)]
+                for seed in ours.seeds
+                if seed in other.seeds
+            ]
+        )
         return float(np.mean(difference)), *interval(difference)
 
     def trains(self, score: Score) -> bool:
@@ -100,12 +96,13 @@ class CellScores:
         best = self.best(*FAMILIES, by="mean")
         assert best is not None
         chance = self.row["chance"]
-        reached, most = score.mean - chance, best.mean - chance
-        return reached >= most / 2 if self.higher_is_better else reached <= most / 2
+        return score.mean - chance >= (best.mean - chance) / 2
 
 
 def cells_of(rows: list[Row]) -> list[CellScores]:
     """The scores of every method in every cell."""
+    # Older files have rows of a differential equation, which was scored by its error.
+    rows = [row for row in rows if row["metric"] == "accuracy"]
     by_cell: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         by_cell.setdefault(tuple(row[name] for name in CELL), []).append(row)
@@ -122,7 +119,6 @@ def _order(cell: CellScores) -> tuple[Any, ...]:
     row = cell.row
     return (
         row["task"] != "digits",
-        row["metric"] != "accuracy",
         *(row[name] for name in ("task", "optimizer", "samples", "width", "depth", "activation")),
         row["steps"],
     )
@@ -130,7 +126,6 @@ def _order(cell: CellScores) -> tuple[Any, ...]:
 
 def _score(rows: list[Row]) -> Score:
     """Of the runs of one method in one cell."""
-    accuracy = rows[0]["metric"] == "accuracy"
     chance = rows[0]["chance"]
 
     def number(value: float | None, otherwise: float) -> float:
@@ -142,23 +137,22 @@ def _score(rows: list[Row]) -> Score:
         for rate in rates
     }
     validation = {
-        rate: float(np.mean([number(r["validation"], 0 if accuracy else math.inf) for r in runs]))
+        rate: float(np.mean([number(r["validation"], 0) for r in runs]))
         for rate, runs in of_rate.items()
     }
     test = {
         rate: np.array([number(r["test"], chance) for r in runs]) for rate, runs in of_rate.items()
     }
-    best = max(rates, key=lambda rate: validation[rate] * (1 if accuracy else -1))
+    best = max(rates, key=lambda rate: validation[rate])
     runs = of_rate[best]
 
     def within(rate: float) -> bool:
-        behind = test[best].mean() - test[rate].mean()
-        return bool((behind if accuracy else -behind) <= 0.05)
+        return bool(test[best].mean() - test[rate].mean() <= 0.05)
 
     def failed(row: Row) -> bool:
         if row["test"] is None or row["loss"] is None:
             return True
-        return bool(row["test"] <= chance + 0.05 if accuracy else row["test"] >= 0.95 * chance)
+        return bool(row["test"] <= chance + 0.05)
 
     return Score(
         method=rows[0]["method"],
@@ -177,8 +171,6 @@ def _score(rows: list[Row]) -> Score:
 
 def _with_steps(row: Row, scores: dict[str, Score]) -> dict[str, Score]:
     """The scores with their `steps`, which depend on the best of them."""
-    if row["metric"] != "accuracy":
-        return scores
     mark = 0.9 * max(score.validation for score in scores.values())
 
     def steps(curve: np.ndarray) -> float:

@@ -55,7 +55,7 @@ def test_the_exact_solution_solves_the_equation(pinn):
 
 def test_the_exact_solution_is_that_of_the_benchmark(pinn):
     burgers = importlib.import_module("oddsig_benchmarks.burgers")
-    t, x = pinn.grid()
+    t, x = np.meshgrid(np.linspace(0, 1, 9), np.linspace(-1, 1, 33))
     np.testing.assert_allclose(pinn.exact(t, x), burgers.solution(t, x), atol=1e-12)
 
 
@@ -110,7 +110,8 @@ def test_the_first_step_of_adam_moves_each_weight_by_the_learning_rate(pinn):
     before = objective.weights
     _, gradient = objective(before)
     pinn.train_adam(objective, 1, 1e-2, watch=lambda value: None)
-    expected = before - 1e-2 * gradient / (np.abs(gradient) + 1e-7)
+    # Keras adds its epsilon, 1e-7, before the second moment's bias of 1 - .999 is taken out.
+    expected = before - 1e-2 * gradient / (np.abs(gradient) + 1e-7 / np.sqrt(1e-3))
     np.testing.assert_allclose(objective.weights, expected, atol=1e-5)
 
 

@@ -115,6 +115,19 @@ def test_the_first_step_of_adam_moves_each_weight_by_the_learning_rate(pinn):
     np.testing.assert_allclose(objective.weights, expected, atol=1e-5)
 
 
+def test_lbfgs_leaves_the_weights_at_the_minimum_not_where_it_looked_last(pinn):
+    class Bowl:
+        weights = np.array([3.0, -2.0])
+
+        def __call__(self, vector):
+            return np.sum((vector - 1) ** 2), 2 * (vector - 1)
+
+    bowl, seen = Bowl(), []
+    assert pinn.train_lbfgs(bowl, 20, seen.append)
+    np.testing.assert_allclose(bowl.weights, [1, 1], atol=1e-6)
+    assert seen[-1] < 1e-12
+
+
 def test_both_optimizers_lower_the_loss_and_train_the_rates(trained):
     result, _ = trained
     assert result.adam == 5

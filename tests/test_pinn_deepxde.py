@@ -99,7 +99,7 @@ def test_every_layer_gets_the_kernel_of_its_place():
 assert 0.6 < first.std() < 1.4, first
 for kernel in (second, third):
     np.testing.assert_allclose(kernel.T @ kernel, init.effective_gain**2 * np.eye(20), atol=1e-5)
-assert (second != third).all()
+assert not np.array_equal(second, third)
 np.testing.assert_allclose(output.T @ output, [[1]], atol=1e-5)
 """,
     )

@@ -102,8 +102,6 @@ def main(argv: list[str] | None = None) -> float:
 
     if args.initializer != "ours":
         initializer = args.initializer
-    if BACKEND == "pytorch":
-        activation.build((None, args.width))  # until then PyTorch does not see a Keras weight
     net = dde.nn.FNN([1] + [args.width] * args.depth + [1], activation, initializer)
     model = dde.Model(data, net)
     model.compile("adam", lr=1e-3, metrics=["l2 relative error"])

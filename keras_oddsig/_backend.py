@@ -372,6 +372,12 @@ def differentiate(
             return [o.detach() for o in outputs], other, of_outputs, of_parameters
 
 
+def register_weights(layer: keras.Layer) -> None:
+    """Shows PyTorch the weights that a layer has before it is built, when Keras would do so."""
+    if _BACKEND == "torch":
+        layer._track_variables()
+
+
 def copy_mask(source: Any, target: Any) -> None:
     """Gives a tensor the mask, if any, that Keras keeps with another."""
     # Keras offers no public name, and where the mask is kept depends on the tensor.

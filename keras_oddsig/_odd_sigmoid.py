@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_oddsig import _arguments, _foreign, _functions
+from keras_oddsig import _arguments, _backend, _foreign, _functions
 from keras_oddsig.solver import Profile
 
 PACKAGE: Final = "keras_oddsig"  # what Keras registers the classes under
@@ -118,6 +118,7 @@ class OddSigmoid(_Instance):
         self._has_parent = False
         if trainable_rate:
             _TRAINABLE.add(self)
+            _backend.register_weights(self)
         self.built = True
 
     def build(self, input_shape: Any = None) -> None:

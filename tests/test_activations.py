@@ -286,6 +286,14 @@ def test_is_a_layer_and_a_function():
     assert keras.Model(inputs, outputs)(np.ones((2, 4), "float32")).shape == (2, 4)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="a matter of PyTorch's modules")
+def test_pytorch_sees_a_trainable_rate_before_any_call():
+    import torch
+
+    net = torch.nn.Sequential(torch.nn.Linear(3, 3), ko.Tanh(trainable_rate=True))
+    assert [name for name, _ in net.named_parameters() if "rate" in name]
+
+
 class TestTrainableRate:
     def test_is_a_weight_of_the_layer_that_uses_it(self):
         layer = keras.layers.Dense(2, activation=ko.Tanh(rate=0.7, trainable_rate=True))

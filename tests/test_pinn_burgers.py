@@ -54,7 +54,7 @@ def test_the_exact_solution_solves_the_equation(pinn):
 
 
 def test_the_exact_solution_is_that_of_the_benchmark(pinn):
-    burgers = importlib.import_module("oddsig_benchmarks.burgers")
+    burgers = importlib.import_module("oddsig_benchmarks.pinn.burgers")
     t, x = np.meshgrid(np.linspace(0, 1, 9), np.linspace(-1, 1, 33))
     np.testing.assert_allclose(pinn.exact(t, x), burgers.solution(t, x), atol=1e-12)
 

@@ -86,6 +86,15 @@ def test_what_is_recommended_stands_beside_what_people_begin_with():
     assert "| burgers 5x32 | glorot uniform | 2 | 0.2 | 0.2 | 1 |" in said
 
 
+def test_a_cell_of_another_budget_is_told_apart_and_not_compared_with_the_paper():
+    rows = [row("glorot uniform", 0, 0.2), row("glorot uniform", 0, 0.1, lbfgs=2000)]
+    found = scores.cells_of(rows)
+    assert "| glorot uniform | 1 | 1 |" in page.ratios(found, "error")
+    assert "| method | burgers 5x32 | burgers 5x32, L-BFGS 2000 |" in page.ratios(found, "error")
+    assert sum("| burgers 5x32 |" in each for each in page.beside_the_paper(found)) == 1
+    assert not any("L-BFGS 2000" in each for each in page.beside_the_paper(found))
+
+
 def test_errors_are_sorted_by_the_roughness_of_the_start():
     smooth = {"equation": "poisson1d"}
     rows = [row("glorot uniform", seed, 0.2, **smooth, u_xx=0.1) for seed in range(3)]

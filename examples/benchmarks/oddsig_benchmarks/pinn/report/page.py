@@ -93,7 +93,7 @@ def recommended(cells: list[CellScores]) -> str:
             if method not in c.scores:
                 continue
             score = c.scores[method]
-            row = [f"{c.cell.equation} {c.cell.network}", method, score.seeds]
+            row = [label_of(c.cell), method, score.seeds]
             for name in ("error", "loss"):
                 ratio = c.ratio(score, name)
                 ahead = f" ({number(1 / ratio)})" if ratio and method != REFERENCE else ""
@@ -157,6 +157,12 @@ def roughness(cells: list[CellScores]) -> list[str]:
     ]
 
 
+def label_of(cell: Cell) -> str:
+    """Short, for a table: with the iterations of L-BFGS where they are not as usual."""
+    longer = "" if cell.lbfgs in (0, paper.BUDGET[1]) else f", L-BFGS {cell.lbfgs}"
+    return f"{cell.equation} {cell.network}{longer}"
+
+
 def missing(cells: list[CellScores], grid: Sequence[Cell], methods: int) -> str:
     """Cells without runs, methods without runs in a cell, and seeds."""
     found = {c.cell: c for c in cells}
@@ -214,7 +220,7 @@ def ratios(cells: list[CellScores], name: str) -> str:
             text = "" if found is None else number(found)
             row.append(f"**{text}**" if found is not None and found > 1 else text)
         rows.append(row)
-    names = [f"{c.cell.equation} {c.cell.network}" for c in cells]
+    names = [label_of(c.cell) for c in cells]
     return table(["method", *names], rows)
 
 
@@ -229,7 +235,7 @@ def losing(cells: list[CellScores]) -> str:
         worse = [s for s in c.scores.values() if s.ours and s.spread("error").median > bound]
         text = "; ".join(f"{s.method} {number(s.spread('error').median)}" for s in worse)
         lines.append(
-            f"- {c.cell.equation} {c.cell.network}, the best of the other plain networks "
+            f"- {label_of(c.cell)}, the best of the other plain networks "
             f"*{other.method}* with {number(bound)}: {text or 'none of ours has a larger error'}"
         )
     return "\n".join(["Median errors; the networks with another structure apart.", "", *lines])
@@ -240,12 +246,12 @@ def beside_the_paper(cells: list[CellScores]) -> list[str]:
     rows = []
     for c in cells:
         theirs = paper.losses(c.cell.equation, c.cell.depth, c.cell.width)
-        if theirs is None:
+        if theirs is None or (c.cell.adam, c.cell.lbfgs) != paper.BUDGET:
             continue
         best = c.best("loss", lambda score: score.ours)
         rows.append(
             [
-                f"{c.cell.equation} {c.cell.network}",
+                label_of(c.cell),
                 *map(number, theirs),
                 c.cell.points,
                 *(_loss(c, name) for name in (REFERENCE, THEIRS)),

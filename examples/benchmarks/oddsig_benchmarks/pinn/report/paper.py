@@ -6,6 +6,7 @@ authors' own. Reference: Lee, Choi, Kim, 2025 (arXiv 2410.02242).
 
 from __future__ import annotations
 
+BUDGET = (300, 300)  # steps of Adam, iterations of L-BFGS
 DEPTHS = (5, 10, 20, 30, 40, 50, 60, 80)
 
 # By equation and width: Xavier, and fixed .085.

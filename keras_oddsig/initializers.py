@@ -4,7 +4,7 @@ Both draw a kernel of `m` inputs and `n` outputs whose gain is the activation's 
 gain `omega = 1 / f'(0)`: `OddSigmoidInit` an identity pattern plus noise,
 `OddSigmoidOrthogonal` a random rotation, slightly above that gain.
 
-Which when (as measured, `docs/benchmarks.md`):
+Which when (as measured, `docs/benchmarks.md` and `docs/benchmarks-pinn.md`):
 
 - dense or convolutional, layers of about one width: `OddSigmoidOrthogonal(activation, depth)`,
   in the first layer with `input_std=1.0` for standardized data
@@ -13,9 +13,8 @@ Which when (as measured, `docs/benchmarks.md`):
   better still
 - recurrent (`SimpleRNN`): `recurrent_initializer=OddSigmoidOrthogonal(activation, steps)`,
   `kernel_initializer="orthogonal"`
-- a function of a few inputs, as a physics-informed network is:
-  `OddSigmoidOrthogonal(activation, depth, input_dim=m)`, `m` the number of inputs, in every layer,
-  first and last
+- a function of a few inputs, as a physics-informed network is: `OddSigmoidOrthogonal(activation,
+  depth, input_dim=m)` in every layer, the output's too, `m` the number of inputs
 - normalized, or ReLU-like: Keras's own
 
 What is an input, and what an output, follows Keras:

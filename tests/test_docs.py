@@ -50,6 +50,6 @@ def test_readme_and_docstring_say_alike_which_initializer_when():
     section = (ROOT / "README.md").read_text().split("## Which initializer\n")[1]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
     docstring = " ".join(initializers.__doc__.split())
-    said = [f"- {network}: {kernels}" for network, kernels in rows[2:6]]
+    said = [f"- {network}: {kernels}" for network, kernels in rows[2:7]]
     assert rows[0] == ["network", "initialize with"]
     assert all(each in docstring for each in said), said

@@ -198,10 +198,10 @@ def _spreads(model: Any, x: Any, fittings: Sequence[Fitting]) -> dict[int, float
     measured: Measured = measurement(model)(x)
     found: dict[int, float] = {}
     for call, spread in zip(measured.calls, measured.table["std"], strict=True):
-        for key in (id(call.producer), id(call.layer)):
-            found.setdefault(key, float(spread))
+        behind = call.layer if call.producer is None else call.producer
+        found.setdefault(id(behind), float(spread))
     return {
-        kernel: next((found[end] for end in reversed(way) if end in found), math.nan)
+        kernel: next((found[end] for end in way if end in found), math.nan)
         for kernel, way in ends.items()
     }
 

@@ -6,7 +6,7 @@ Here belongs what follows from the steps of a trace alone; what to make of it, `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,6 +51,7 @@ class Place:
         terms: How many branches are added before the activation, this one among them.
         blocks: If it is the last kernel of a residual branch, how many such branches follow
             one another there; or else 0.
+        inside: Whether the branch is added before the activation.
         first: Whether it reads data, be it beside the outputs of other kernels.
         depth: Of the longest chain of kernels before odd-sigmoid activations through it.
         bottleneck: The least width on its chains that lies between wider ones, or None.
@@ -67,6 +68,7 @@ class Place:
     is_output: bool = False
     terms: int = 1
     blocks: int = 0
+    inside: bool = False
     first: bool = False
     depth: int = 0
     bottleneck: int | None = None
@@ -88,10 +90,12 @@ class Graph:
     Attributes:
         trace: The run that showed them.
         places: Of every call, in order.
+        residual: The sums in which one term is made from another: of each, the branches.
     """
 
     trace: Trace
     places: tuple[Place, ...]
+    residual: Mapping[Step, set[Step]]
 
     def fold(self, value: Callable[[Step, list[float]], float | None]) -> dict[Step, float]:
         """A number for each step, a mean square say, from those of the steps that it reads.
@@ -167,13 +171,14 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
             held = kernels_of(layer)
             if held:
                 by_step[step] = Place(step, layer, held)
-    graph = Graph(trace, tuple(by_step.values()))
     residual = _residual_branches(trace.steps)
+    graph = Graph(trace, tuple(by_step.values()), residual)
     for place in graph.places:
         _follow(place, by_step, trace, watch, residual)
     blocks = _longest(trace.steps, dict.fromkeys(residual, 1))
     for place in graph.places:
-        place.blocks = _blocks(place, residual, blocks)
+        after, before = (_blocks(each, residual, blocks) for each in (place.end, place.step))
+        place.blocks, place.inside = (after, False) if after else (before, before > 0)
     tailored = {p.step: p for p in graph.places if p.activation is not None}
     _measure_chains(trace.steps, tailored)
     _find_first(trace.steps, tailored, {p.end for p in tailored.values()})
@@ -288,12 +293,11 @@ def _follow(
     place.following = reasons[0] if reasons else "nothing reads it"
 
 
-def _blocks(place: Place, residual: dict[Step, set[Step]], blocks: dict[Step, int]) -> int:
-    """How many residual branches the chain of a branch's last kernel has; 0 of any other."""
+def _blocks(end: Step, residual: dict[Step, set[Step]], blocks: dict[Step, int]) -> int:
+    """Where a step ends a residual branch: how many there are on its chain; 0 elsewhere."""
     ending = [
         add
-        for start in {place.step, place.end}
-        for step in _through_transparent(start)
+        for step in _through_transparent(end)
         for add in step.readers
         if step in residual.get(add, ())
     ]

@@ -81,12 +81,13 @@ def kernels_of(layer: Any) -> list[Kernel]:
 
 
 def own_kernels(layer: Any) -> list[Any]:
-    """Weights of rank 2 or more that no layer inside holds."""
+    """Weights of rank 2 or more that no layer inside holds, without a bias."""
     inside = {
         id(weight)
         for part in layer._flatten_layers(include_self=False, recursive=False)
         for weight in part.weights
     }
+    inside.add(id(getattr(layer, "bias", None)))  # which `EinsumDense` may have of any rank
     return [weight for weight in selection.kernels(layer) if id(weight) not in inside]
 
 

@@ -7,6 +7,7 @@ model, `application` does.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -122,20 +123,32 @@ class Planner:
 
     def _relative(self, step: Step, read: list[float]) -> float | None:
         """A mean square in units of that of activations: what merges make of them."""
-        return self._leaf(step, lambda place: 1.0, lambda rms: 1.0)
+        return self._leaf(step, read, lambda place: 1.0, lambda rms: 1.0)
 
     def _absolute(self, step: Step, read: list[float]) -> float | None:
         """A mean square: of data as measured, of activations as the rotations keep it up."""
-        return self._leaf(step, lambda place: self._point(place).spread ** 2, lambda rms: rms**2)
+        return self._leaf(
+            step, read, lambda place: self._point(place).spread ** 2, lambda rms: rms**2
+        )
 
-    def _leaf(self, step: Step, of_activation: Any, of_data: Any) -> float | None:
+    def _leaf(
+        self, step: Step, read: list[float], of_activation: Any, of_data: Any
+    ) -> float | None:
         if step in self.measured:
             return float(of_data(self.measured[step]))
+        if step.enters:
+            return float(of_data(1.0))
+        branches = self.graph.residual.get(step)
+        if branches is not None:
+            # All branches together bring what one does, so that the sum is less than twice what
+            # it began with; one gain for all blocks is worth more than a root of that.
+            values = zip(step.inputs, read, strict=True)
+            return sum(value for each, value in values if each not in branches)
         place = self._ends.get(step)
-        if place is not None:
-            scale = 1 / place.blocks if place.blocks else 1.0
-            return float(of_activation(place) * (scale if place.end is place.step else 1.0))
-        return float(of_data(1.0)) if step.enters else None
+        if place is None:
+            return None
+        scale = 1 / place.blocks if place.blocks and not place.inside else 1.0
+        return float(of_activation(place) * scale)
 
     # ------------------------------------------------------------------------------
     # The rules
@@ -281,11 +294,6 @@ class Planner:
     def _predict(self, fittings: list[Fitting]) -> None:
         """The spread behind each rotation, by the mean-field equation of the solver."""
         by_layer = {id(f.kernel.layer): f for f in fittings if f.kernel.role == "main"}
-        recurrent = {
-            id(f.place.layer): f
-            for f in fittings
-            if f.kernel.role == "recurrent" and f.place is not None
-        }
         places = {place.step: place for place in self.graph.places}
 
         def square(step: Step, read: list[float]) -> float | None:
@@ -293,13 +301,12 @@ class Planner:
                 return self.measured[step] ** 2
             if step.enters:
                 return 1.0
+            if _POOLING.search(type(step.operation).__name__):
+                return math.nan
             place = places.get(step)
             value = None
             if place is not None:
-                fitting = by_layer.get(id(place.layer)) or recurrent.get(id(place.layer))
-                value = read[0] * _growth(fitting, place) if read else math.nan
-                if id(place.layer) in recurrent and fitting is not None:
-                    return _state(fitting)
+                value = read[0] * _growth(by_layer.get(id(place.layer)))
             end = self._ends.get(step)
             if end is None or end.activation is None:
                 return value
@@ -318,12 +325,15 @@ class Planner:
 _NEAR: Final = 0.02  # of a gain: no more than a sum of one term and of one part in 25 is
 
 
+_POOLING: Final = re.compile("Pool")  # what becomes of a signal there is not computed
+
+
 def _rounded(value: float) -> float:
     """As a user would write it: to four digits."""
     return float(f"{value:.4g}")
 
 
-def _growth(fitting: Fitting | None, place: Place) -> float:
+def _growth(fitting: Fitting | None) -> float:
     """By how much a kernel multiplies the mean square of what it reads; NaN if not known."""
     initializer = None if fitting is None else fitting.initializer
     if not isinstance(initializer, initializers.OddSigmoidOrthogonal) or fitting is None:
@@ -335,14 +345,6 @@ def _growth(fitting: Fitting | None, place: Place) -> float:
     if initializer.bottleneck is not None:
         return math.nan  # what of a signal is in the directions that are kept, none can say
     return (gain * omega) ** 2
-
-
-def _state(fitting: Fitting) -> float:
-    """The mean square of a recurrent state."""
-    initializer = fitting.initializer
-    if not isinstance(initializer, initializers.OddSigmoidOrthogonal):
-        return math.nan
-    return float(initializer.operating_point.spread) ** 2
 
 
 def _activated(function: OddSigmoid, square: float) -> float:

@@ -19,16 +19,16 @@ from keras_oddsig.tailoring.plan import Fitting
 _MANY: Final = 50
 
 
-def apply(model: Any, fittings: Sequence[Fitting]) -> None:
+@contextmanager
+def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
     """Gives the kernels of a model their values, and its layers their initializers.
 
     Biases of the same layers become zero, and the optimizer's state as it was before training.
-
-    Raises:
-        Exception: What a draw or an assignment raises; the model is then as it was.
+    If a draw, an assignment or what is done within the context fails, the model is as it was.
     """
     chosen = [fitting for fitting in fittings if fitting.initializer is not None]
     if not chosen:
+        yield
         return
     values: list[tuple[Any, Any]] = []
     for fitting in _progress(chosen):
@@ -57,6 +57,7 @@ def apply(model: Any, fittings: Sequence[Fitting]) -> None:
                 "and reset its optimizer.",
                 stacklevel=4,
             )
+        yield
 
 
 def _drawn(fitting: Fitting) -> Any:

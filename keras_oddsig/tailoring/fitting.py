@@ -64,7 +64,7 @@ def tailor(
     >>> report
     <TailorReport: 30 of 31 kernels>
     >>> print(report.kernels[1].initializer)
-    OddSigmoidOrthogonal("tanh", depth=30, seed=1404280938)
+    OddSigmoidOrthogonal("tanh", depth=30, seed=3964924996)
     >>> ko.signal_report(model, x).verdict
     'healthy'
 
@@ -107,9 +107,10 @@ def tailor(
     planner = Planner(found, method, None if depth == "auto" else int(depth), seed, measured)
     fittings = planner.plan()
     fittings += _never_called(layers, fittings)
+    spreads: Mapping[int, float] = {}
     if not dry_run:
-        application.apply(model, fittings)
-    spreads = {} if x is None or dry_run else _spreads(model, x, fittings)
+        with application.applied(model, fittings):
+            spreads = {} if x is None else _spreads(model, x, fittings)
     return TailorReport(tuple(_rows(fittings, spreads)), trace.source, bool(dry_run))
 
 

@@ -179,7 +179,7 @@ class Planner:
                 fitting.depth = self._depth(before)
                 fitting.reason = "output of a function of few inputs"
                 self._few_kernel(fitting, before)
-        elif place.blocks and place.following.startswith("linear"):
+        elif place.blocks and (place.is_output or place.following.startswith("linear")):
             # The sum of all branches has then the spread of one.
             fitting.reason = f"linear end of one of {place.blocks} residual branches"
             self._take(

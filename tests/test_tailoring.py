@@ -649,6 +649,18 @@ class TestArguments:
             "0.25)",
         ]
 
+    def test_they_come_by_name_and_without_an_axis_of_one(self):
+        a, b = keras.Input((1,), name="a"), keras.Input((12,), name="b")
+        model = keras.Model([b, a], dense()(layers.Concatenate()([layers.Dense(WIDTH)(a), b])))
+        data = {"a": np.full((8,), 2.0), "b": np.full((8, 12), 0.25)}
+        by_name, listed = planned(model, data), planned(model, [data["b"], data["a"][:, None]])
+        assert by_name == listed
+        assert "input_std" in initializers(by_name)[1]
+
+    def test_their_scale_is_seen_through_time_steps(self):
+        model = sequential((7, 16), layers.TimeDistributed(sequential((16,), dense(), ko.Erf())))
+        assert "input_std=2.5)" in initializers(planned(model, samples(7, 16, scale=2.5)))[0]
+
 
 def test_the_names_are_public():
     assert {"tailor", "TailorReport", "TailoredKernel"} <= set(ko.__all__)

@@ -19,7 +19,7 @@ from keras_oddsig.tailoring.graph import Graph
 from keras_oddsig.tailoring.kernels import kernels_of
 from keras_oddsig.tailoring.plan import Fitting, Planner
 from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
-from keras_oddsig.tailoring.trace import Step, tracing
+from keras_oddsig.tailoring.trace import Step, structure_of, tracing
 
 _METHODS: Final = ("auto", "diagonal", "orthogonal")
 
@@ -99,6 +99,7 @@ def tailor(
         _check_finite(x)
         x = to_device(x, "data")
         check_batch(model, x, "data")
+        x = _as_taken(model, x)
     layers = [model, *selection.layers_of(model)]
     watch = selection.watch(model, lambda layer: True)
     with tracing(model, watch, x) as trace:
@@ -148,6 +149,24 @@ def _check_finite(x: Any) -> None:
                 "`data` must be finite. Received: data with numbers that are not"
                 + (f", in {name}" if name else "")
             )
+
+
+def _as_taken(model: Any, x: Any) -> Any:
+    """Data in the structure and of the ranks that a model takes, as it would make them itself."""
+    structure = structure_of(model)
+    if structure is None:
+        return x
+    if isinstance(x, dict) and not isinstance(structure, dict):
+        x = [x[tensor.name] for tensor in keras.tree.flatten(structure)]
+    tensors = []
+    for tensor, taken in zip(keras.tree.flatten(x), keras.tree.flatten(structure), strict=True):
+        rank = len(taken.shape)
+        if len(tensor.shape) == rank - 1:
+            tensor = keras.ops.expand_dims(tensor, -1)
+        elif len(tensor.shape) == rank + 1:
+            tensor = keras.ops.squeeze(tensor, -1)
+        tensors.append(tensor)
+    return keras.tree.pack_sequence_as(structure, tensors)
 
 
 def _root_mean_squares(found: Graph, x: Any) -> dict[Step, float]:

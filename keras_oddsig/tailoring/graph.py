@@ -18,7 +18,7 @@ from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring.kernels import Kernel, kernels_of
-from keras_oddsig.tailoring.trace import Step, Trace
+from keras_oddsig.tailoring.trace import ALL_OF_THEM, ONE_OF_MANY, Step, Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +130,8 @@ def _merged(step: Step, read: list[float]) -> float:
 _TRANSPARENT: Final = re.compile(
     r"Reshape|Flatten|Permute|Repeat(Vector)?|(Spatial|Gaussian|Alpha)?Dropout(\dD)?|GaussianNoise"
     r"|(Global)?(Max|Average)Pool(ing\dD)?|ZeroPadding\dD|Cropping\dD|UpSampling\dD|Masking"
-    r"|ActivityRegularization|Identity|Transpose|Squeeze|ExpandDims|Pad|Cast|StopGradient|GetItem"
-    r"|Slice|Split|Moveaxis|Swapaxes|Ravel|Copy|Flip|Roll|BroadcastTo|squeeze|stack"
+    r"|ActivityRegularization|ConvertToTensor|Cast|Identity|Copy|StopGradient|Transpose|Moveaxis"
+    r"|Swapaxes|Squeeze|ExpandDims|Ravel|Pad|GetItem|Slice|Split|Flip|Roll|BroadcastTo"
 )
 _NORMALIZATION: Final = re.compile(r"\w*Normalization|Normalize|RMSNorm|LayerNorm")
 _ADD: Final = frozenset({"Add", "Subtract"})
@@ -147,7 +147,7 @@ _FUNCTIONS: Final = {
 def kind_of(step: Step) -> str:
     """What a step does to a signal: its name if that is for a report only."""
     operation = step.operation
-    if operation is None:
+    if operation in (None, ONE_OF_MANY, ALL_OF_THEM):
         return "transparent"
     name = getattr(operation, "__name__", None) or type(operation).__name__
     several = len(set(step.inputs)) > 1
@@ -376,6 +376,11 @@ def _find_first(steps: Sequence[Step], places: dict[Step, Place], ends: set[Step
         data[step] = entering and step not in places and step not in ends
 
 
+def _copies(step: Step) -> bool:
+    """Whether a step's output is its input, as where a functional model is entered."""
+    return type(step.operation).__name__ in ("ConvertToTensor", "Cast", "Identity")
+
+
 def pure_sources(place: Place, graph: Graph) -> list[Step]:
     """The steps from which data come to a kernel, by way of merges, if any."""
     fed: set[Step] = set()
@@ -387,6 +392,8 @@ def pure_sources(place: Place, graph: Graph) -> list[Step]:
     while waiting:
         step = waiting.pop()
         if step not in fed:
+            while _copies(step) or step.operation is ONE_OF_MANY:
+                step = step.inputs[0]  # all time steps, not the first only
             found.append(step)
         elif step not in ends:
             merge = kind_of(step) in ("add", "concatenate")

@@ -6,6 +6,7 @@ model, `application` does.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -202,6 +203,9 @@ class Planner:
                 waiting += [each for each in step.inputs if each not in found]
         return found
 
+    def _is_measured(self, place: Place) -> bool:
+        return any(step in self.measured for step in self._before(place))
+
     def _recurrent(self, fitting: Fitting, activation: Activation) -> None:
         place = fitting.place
         assert place is not None
@@ -225,7 +229,7 @@ class Planner:
         narrows = kernel.read().n < kernel.read().m
         if place.first and (self.method != "diagonal" or narrows):
             square = self._squares[place.step.inputs[0]]
-            if not any(step in self.measured for step in self._before(place)):
+            if not self._is_measured(place):
                 fitting.reason = "an input of root mean square 1 is assumed"
             scale = {"input_std": _rounded(math.sqrt(square))}
             if factor != 1.0:
@@ -262,11 +266,10 @@ class Planner:
         if this is not None and this.activation is not None:
             if this.first:
                 arguments["input_dim"] = this.reads
-                rms = self.measured.get(this.step.inputs[0])
-                if rms is not None and cls is initializers.OddSigmoidOrthogonal:
-                    arguments["input_std"] = _rounded(rms)
-                elif rms is None:
+                if not self._is_measured(this):
                     fitting.reason = "inputs that cover [-1, 1] are assumed"
+                elif cls is initializers.OddSigmoidOrthogonal:
+                    arguments["input_std"] = _rounded(math.sqrt(self._squares[this.step.inputs[0]]))
             elif this.reads == few < this.width:
                 # A narrow layer between wide ones, which is not to be taken for the first.
                 del arguments["input_dim"]
@@ -351,8 +354,15 @@ def _activated(function: OddSigmoid, square: float) -> float:
     """The mean square behind an activation of Gaussian numbers."""
     if not 0 < square < math.inf:
         return math.nan
-    gain = 1 / function.profile.critical_gain  # which `propagate_orthogonal` multiplies by it
-    std = solver.propagate_orthogonal(function.reference, 1, gain, math.sqrt(square))
+    # To four digits, so that what a deep network settles at is computed once.
+    unit = _unit_square(function.unit_reference, _rounded(square * function.rate**2))
+    return function.amplitude**2 * unit
+
+
+@functools.lru_cache(maxsize=1024)
+def _unit_square(reference: solver.Function, square: float) -> float:
+    gain = 1 / solver.profile_of(reference).critical_gain  # by which the solver multiplies it
+    std = solver.propagate_orthogonal(reference, 1, gain, math.sqrt(square))
     return float(std[0] ** 2)
 
 

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import keras
 from keras import ops
@@ -21,6 +21,10 @@ from keras import ops
 from keras_oddsig.signal import recording, selection
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring import kernels
+
+# In place of an operation: one time step of a sequence, and the sequence of them.
+ONE_OF_MANY: Final = "one of many"
+ALL_OF_THEM: Final = "all of them"
 
 
 @dataclass(eq=False)
@@ -142,15 +146,15 @@ class Tracer:
     def _each_step(self, call: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
         """`TimeDistributed`: its layer on one time step, which stands for all."""
         whole = args[0] if args else kwargs["inputs"]
-        one = keras.KerasTensor((whole.shape[0], *whole.shape[2:]), whole.dtype)
-        self._add(keras.ops.squeeze, (self.step_of(whole),), one)
+        one = whole[:, 0]
+        self._add(ONE_OF_MANY, (self.step_of(whole),), one)
         made = self.step_of(keras.tree.flatten(layer.layer(one))[0])
         self._asleep = True
         try:
             result = call(layer, *args, **kwargs)
         finally:
             self._asleep = False
-        self._add(keras.ops.stack, (made,), result)
+        self._add(ALL_OF_THEM, (made,), result)
         return result
 
     def _sources(self, arguments: Any) -> tuple[Step, ...]:
@@ -234,19 +238,17 @@ def _traced(model: Any, watch: Watch, entries: Any, layers: Sequence[Any], symbo
     return Trace(tuple(tracer.steps), entries, outputs, "graph" if symbolic else "calls")
 
 
+def structure_of(model: Any) -> Any:
+    """The symbolic inputs of a model, as it takes them; None of a subclassed one."""
+    # `Sequential` keeps a functional model inside.
+    return getattr(getattr(model, "_functional", None) or model, "_inputs_struct", None)
+
+
 def _entries(model: Any, data: Any) -> Any:
     """Symbolic tensors like those that enter the model, in its own structure."""
-    if data is not None:
-        return keras.tree.map_structure(
-            lambda t: keras.KerasTensor(
-                (None, *t.shape[1:]), keras.backend.standardize_dtype(t.dtype)
-            ),
-            data,
-        )
-    # `Sequential` keeps a functional model inside.
-    structure = getattr(getattr(model, "_functional", None) or model, "_inputs_struct", None)
-    if structure is not None:
-        return keras.tree.map_structure(lambda t: keras.KerasTensor(t.shape, t.dtype), structure)
+    known = structure_of(model) if data is None else data
+    if known is not None:
+        return keras.tree.map_structure(_symbolic, known)
     shapes = dict(model._build_shapes_dict or {})
     if len(shapes) != 1:
         raise ValueError("the shape of its inputs is not known")
@@ -254,6 +256,11 @@ def _entries(model: Any, data: Any) -> Any:
     return keras.tree.map_shape_structure(
         lambda s: keras.KerasTensor((None, *s[1:]), keras.config.floatx()), shape
     )
+
+
+def _symbolic(tensor: Any) -> Any:
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    return keras.KerasTensor((None, *tensor.shape[1:]), dtype)
 
 
 @contextmanager

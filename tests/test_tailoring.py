@@ -3,7 +3,6 @@
 import doctest
 import io
 import json
-import sys
 import warnings
 
 import keras
@@ -354,6 +353,64 @@ class TestWhere:
         assert all("input_dim=2" in each for each in initializers(planned(keras.Model([x, t], y))))
 
 
+class TestOnesOwnLayers:
+    def test_with_the_names_of_keras_they_need_no_word(self):
+        class Own(keras.layers.Layer):
+            kernel_initializer, activation = None, staticmethod(keras.activations.tanh)
+
+            def build(self, shape):
+                self.kernel = self.add_weight(shape=(shape[-1], WIDTH))
+
+            def call(self, x):
+                return self.activation(x @ self.kernel)
+
+        model = sequential((16,), Own(), Own())
+        assert initializers(planned(model))[1] == ROTATION.format(2)
+        ko.tailor(model, samples(16))
+        assert isinstance(model.layers[1].kernel_initializer, ko.OddSigmoidOrthogonal)
+
+    def test_with_others_they_are_registered_and_so_are_subclasses(self):
+        class Own(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.start, self.function = None, ko.Erf()
+
+            def build(self, shape):
+                self.w = self.add_weight(shape=(WIDTH, shape[-1]))
+
+            def call(self, x):
+                return self.function(x @ keras.ops.transpose(self.w))
+
+        class Derived(Own):
+            pass
+
+        model = sequential((16,), Own(), Derived())
+        assert all("does not say" in row.reason for row in planned(model).kernels)
+        ko.tailoring.register_layer(
+            Own, kernel="w", initializer="start", activation="function",
+            input_axes=[1], output_axes=[0],
+        )  # fmt: skip
+        assert [row.activation for row in planned(model).kernels] == ["erf", "erf"]
+        ko.tailor(model)
+        assert np.allclose(
+            values(model)[1].T
+            @ values(model)[1]
+            / np.square(model.layers[1].start.effective_gain * np.sqrt(np.pi) / 2),
+            np.eye(WIDTH),
+            atol=1e-4,
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [((dense,), "`cls`"), ((layers.Dense, {"kernel": 3}), "`kernel`")],
+        ids=["function", "number"],
+    )
+    def test_what_is_no_class_or_name_is_refused(self, arguments, words):
+        cls, *named = arguments
+        with pytest.raises(TypeError, match=words):
+            ko.tailoring.register_layer(cls, **(named[0] if named else {}))
+
+
 class TestMethod:
     def test_diagonal_is_the_papers_kernel_but_where_a_first_one_narrows(self):
         wide = sequential((16,), dense(), dense())
@@ -584,11 +641,11 @@ class TestReport:
         names = [row.layer for row in planned(model).kernels]
         assert len(set(names)) == 2
 
-    def test_the_example_in_its_docstring_runs(self):
-        module = sys.modules["keras_oddsig.tailoring.fitting"]
-        tests = doctest.DocTestFinder().find(module.tailor, "tailor", globs={})
-        runner = doctest.DocTestRunner()
-        assert sum(runner.run(test).failed for test in tests) == 0
+    @pytest.mark.parametrize("name", ["tailor", "register_layer"])
+    def test_examples_in_docstrings_run(self, name):
+        (test,) = doctest.DocTestFinder().find(getattr(ko.tailoring, name), name, globs={})
+        result = doctest.DocTestRunner().run(test)
+        assert (result.failed, result.attempted > 3) == (0, True)
 
 
 class TestArguments:

@@ -6,6 +6,7 @@
 """
 
 from keras_oddsig.tailoring.fitting import tailor
+from keras_oddsig.tailoring.kernels import register_layer
 from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
 
-__all__ = ["TailorReport", "TailoredKernel", "tailor"]
+__all__ = ["TailorReport", "TailoredKernel", "register_layer", "tailor"]

@@ -17,7 +17,7 @@ from keras_oddsig._scales import shared_activation
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.selection import Watch
-from keras_oddsig.tailoring.kernels import Kernel, kernels_of
+from keras_oddsig.tailoring.kernels import Kernel, activation_in, kernels_of
 from keras_oddsig.tailoring.trace import ALL_OF_THEM, ONE_OF_MANY, Step, Trace
 
 
@@ -198,13 +198,15 @@ def _activation_of(step: Step, watch: Watch) -> Activation | str | None:
             found = shared_activation(_FUNCTIONS[name])
             return Activation(found, _FUNCTIONS[name], _FUNCTIONS[name])
         return None
-    found = selection.activation_of(operation)
-    name = selection.activation_name(operation) or "linear"
-    if found is not None:
-        held = operation if isinstance(operation, OddSigmoid) else operation.activation
-        return _named(found, held, name)
-    function = getattr(operation, "activation", None)
-    return None if function in (None, keras.activations.linear) else name
+    held = operation if isinstance(operation, OddSigmoid) else activation_in(operation)
+    if held is None or held is keras.activations.linear:
+        return None
+    holder = (
+        held if isinstance(held, keras.Layer) else keras.layers.Activation(held, name="activation")
+    )
+    found = selection.activation_of(holder)
+    name = selection.activation_name(holder) or type(held).__name__
+    return name if found is None else _named(found, held, name)
 
 
 def _named(found: OddSigmoid, held: Any, name: str) -> Activation:

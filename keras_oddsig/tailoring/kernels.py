@@ -5,6 +5,8 @@ Here belongs what is known of a layer by itself. Where it stands in a model is `
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -49,6 +51,89 @@ class Kernel:
         )
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What a user has said of a layer class of their own."""
+
+    kernel: str
+    initializer: str
+    activation: str
+    axes: dict[str, Any]
+
+
+_registered: Final[weakref.WeakKeyDictionary[type, _Entry]] = weakref.WeakKeyDictionary()
+
+
+def register_layer(
+    cls: type,
+    *,
+    kernel: str = "kernel",
+    initializer: str = "kernel_initializer",
+    activation: str = "activation",
+    input_axes: Sequence[int] | None = None,
+    output_axes: Sequence[int] | None = None,
+    gates: int = 1,
+) -> None:
+    """Tells `tailor` where a layer class of your own has its kernel and its activation.
+
+    A layer that has one kernel under the names of Keras's own, inputs before outputs, need not be
+    told of. Subclasses of the class are read alike; a second call replaces the first.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_oddsig as ko
+    >>> class Linear(keras.layers.Layer):
+    ...     def build(self, shape):
+    ...         self.start = keras.initializers.get("glorot_uniform")
+    ...         self.w = self.add_weight(shape=(8, shape[-1]), initializer=self.start)
+    ...     def call(self, x):
+    ...         return keras.ops.tanh(x @ keras.ops.transpose(self.w))
+    ...     nonlinearity = staticmethod(keras.ops.tanh)
+    >>> ko.tailoring.register_layer(
+    ...     Linear, kernel="w", initializer="start", activation="nonlinearity",
+    ...     input_axes=[1], output_axes=[0])
+    >>> model = keras.Sequential([keras.Input((16,)), Linear(), Linear()])
+    >>> ko.tailor(model)
+    <TailorReport: 2 of 2 kernels>
+
+    Args:
+        cls: A class of layers.
+        kernel: The attribute that holds the weight.
+        initializer: The attribute in which its initializer is kept, of a built layer too.
+        activation: The attribute that holds the activation which the layer applies last; the layer
+            may lack it, where another layer follows that has one.
+        input_axes: The axes of the kernel that hold its inputs, as for the initializers.
+        output_axes: The axes of the kernel that hold its outputs.
+        gates: How many kernels lie side by side in the outputs.
+
+    Raises:
+        TypeError: If `cls` is no class of layers, or an attribute no string.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, keras.Layer)):
+        raise TypeError(f"`cls` must be a class of layers. Received: cls={cls!r}")
+    names = {"kernel": kernel, "initializer": initializer, "activation": activation}
+    for argument, name in names.items():
+        if not isinstance(name, str):
+            raise TypeError(
+                f"`{argument}` must be the name of an attribute. Received: {argument}={name!r}"
+            )
+    given = {"input_axes": input_axes, "output_axes": output_axes, "gates": gates}
+    defaults = {"input_axes": None, "output_axes": None, "gates": 1}
+    axes = {key: value for key, value in given.items() if value != defaults[key]}
+    _registered[cls] = _Entry(kernel, initializer, activation, axes)
+
+
+def activation_in(layer: Any) -> Any:
+    """The activation that a layer holds: under the name that it was registered with, if it was."""
+    entry = _entry(layer)
+    return getattr(layer, "activation" if entry is None else entry.activation, None)
+
+
+def _entry(layer: Any) -> _Entry | None:
+    return next((_registered[c] for c in type(layer).__mro__ if c in _registered), None)
+
+
 _DEPTHWISE: Final = {"input_axes": [], "output_axes": [-2, -1]}
 _TRANSPOSED: Final = {"input_axes": [-1], "output_axes": [-2]}
 
@@ -61,6 +146,9 @@ def kernels_of(layer: Any) -> list[Kernel]:
     if not held:
         return []
     reason = _unfit(layer)
+    entry = _entry(layer)
+    if entry is not None and reason is None:
+        return [_kernel(layer, entry.kernel, entry.initializer, axes=entry.axes)]
     if isinstance(layer, keras.layers.Embedding):
         reason = "an embedding, which multiplies nothing"
     elif isinstance(layer, _SEPARABLE) and reason is None:

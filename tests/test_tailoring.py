@@ -334,6 +334,22 @@ class TestWhere:
         assert others == ['OddSigmoidOrthogonal("tanh", depth=6, bottleneck=6)'] * 5
         assert last is None
 
+    def test_a_linear_latent_passes_directions_on(self):
+        latent = layers.Dense(4, name="latent")
+        model = sequential((16,), dense(), dense(), latent, dense(), dense(), layers.Dense(16))
+        rows = planned(model).kernels
+        assert rows[2].initializer == "OddSigmoidOrthogonal(depth=1, gain=1.0, bottleneck=4)"
+        assert [row.depth for row in rows] == [4, 4, None, 4, 4, None]
+        assert all("bottleneck=4" in rows[i].initializer for i in (1, 3, 4))
+
+    def test_where_sums_carry_the_signal_past_narrow_layers_none_is_kept_through_them(self):
+        x = keras.Input((16,))
+        h = dense()(x)
+        for _ in range(2):
+            h = layers.Add()([h, dense()(dense(units=6)(h))])
+        report = planned(keras.Model(x, dense()(h)))
+        assert not any("bottleneck" in each for each in initializers(report))
+
     def test_a_network_that_only_narrows_has_no_bottleneck(self):
         model = sequential((16,), *[dense(units=n) for n in (32, 16, 8, 4)])
         assert not any("bottleneck" in each for each in initializers(planned(model)))

@@ -43,6 +43,7 @@ def tailor(
     - one between other such kernels, the rotation for the longest chain through it; where narrow
       layers lie between wide ones, with `bottleneck`; behind a sum, with a gain for the sum's
       variance; at the end of a residual branch, divided by the root of the number of branches;
+    - a linear one between such kernels, as a latent layer is, the rotation at the gain 1;
     - those of a function of at most four numbers in all, as a physics-informed network is, its
       output among them, with `input_dim`;
     - of a `SimpleRNN`, the rotation for the number of steps, and Keras's `Orthogonal`.

@@ -53,6 +53,7 @@ class Place:
             one another there; or else 0.
         inside: Whether the branch is added before the activation.
         first: Whether it reads data, be it beside the outputs of other kernels.
+        passes_on: Whether it is a linear map between kernels before odd-sigmoid activations.
         depth: Of the longest chain of kernels before odd-sigmoid activations through it.
         bottleneck: The least width on its chains that lies between wider ones, or None.
         width: How many units it has.
@@ -70,6 +71,7 @@ class Place:
     blocks: int = 0
     inside: bool = False
     first: bool = False
+    passes_on: bool = False
     depth: int = 0
     bottleneck: int | None = None
     width: int = 0
@@ -162,6 +164,10 @@ def kind_of(step: Step) -> str:
     return "normalization" if _NORMALIZATION.fullmatch(name) else name
 
 
+# How the reason of a kernel begins which another one reads, with nothing between.
+LINEAR: Final = "linear"
+
+
 def graph_of(trace: Trace, watch: Watch) -> Graph:
     """The places of the kernels that a trace shows."""
     by_step: dict[Step, Place] = {}
@@ -180,7 +186,11 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
         after, before = (_blocks(each, residual, blocks) for each in (place.end, place.step))
         place.blocks, place.inside = (after, False) if after else (before, before > 0)
     tailored = {p.step: p for p in graph.places if p.activation is not None}
-    _measure_chains(trace.steps, tailored)
+    linear = {p.step: p for p in graph.places if p.following.startswith(LINEAR)}
+    _measure_chains(trace.steps, tailored, linear)
+    for place in graph.places:
+        if blocks[place.step]:
+            place.bottleneck = None  # a sum carries the directions past the narrow layers
     _find_first(trace.steps, tailored, {p.end for p in tailored.values()})
     return graph
 
@@ -280,7 +290,7 @@ def _follow(
             if activation is not None:
                 reasons.append(f"{activation} is no odd sigmoid")
             elif reader in by_step:
-                reasons.append("linear: another kernel reads it")
+                reasons.append(f"{LINEAR}: another kernel reads it")
             elif kind == "normalization":
                 name = type(reader.operation).__name__
                 reasons.append(f"{name} follows, which sets the scale itself")
@@ -329,23 +339,31 @@ def _longest(steps: Sequence[Step], counts: dict[Step, int]) -> dict[Step, int]:
     return {step: down[step] + up[step] - counts.get(step, 0) for step in steps}
 
 
-def _measure_chains(steps: Sequence[Step], places: dict[Step, Place]) -> None:
-    """Sets depth and bottleneck of each place."""
+def _measure_chains(
+    steps: Sequence[Step], places: dict[Step, Place], linear: dict[Step, Place]
+) -> None:
+    """Sets depth and bottleneck of each place, and which of the linear ones pass on a signal."""
     depths = _longest(steps, dict.fromkeys(places, 1))
+    for step, place in places.items():
+        place.depth = depths[step]
     orders: list[tuple[Sequence[Step], Callable[[Step], Sequence[Step]]]] = [
         (steps, lambda step: step.inputs),
         (list(reversed(steps)), lambda step: step.readers),
     ]
-    widest = [_extreme(*each, {s: p.width for s, p in places.items()}, max, 0) for each in orders]
+    either = [_extreme(*each, dict.fromkeys(places, 1), max, 0) for each in orders]
+    for step, place in linear.items():
+        place.passes_on = all(beyond[step] for beyond in either)
+    crossed = places | {step: place for step, place in linear.items() if place.passes_on}
+    widths = {step: place.width for step, place in crossed.items()}
+    widest = [_extreme(*each, widths, max, 0) for each in orders]
     narrow = {
-        step: place.width
-        for step, place in places.items()
-        if place.width and all(place.width < beyond[step] for beyond in widest)
+        step: width
+        for step, width in widths.items()
+        if width and all(width < beyond[step] for beyond in widest)
     }
     nobody = 1 << 62
     least = [_extreme(*each, narrow, min, nobody) for each in orders]
-    for step, place in places.items():
-        place.depth = depths[step]
+    for step, place in crossed.items():
         found = min(narrow.get(step, nobody), *(beyond[step] for beyond in least))
         place.bottleneck = None if found == nobody else found
 

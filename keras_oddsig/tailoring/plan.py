@@ -19,7 +19,7 @@ import numpy as np
 from keras_oddsig import initializers, solver
 from keras_oddsig._kernel_initializer import FEW
 from keras_oddsig.activations import OddSigmoid
-from keras_oddsig.tailoring.graph import Activation, Graph, Place
+from keras_oddsig.tailoring.graph import LINEAR, Activation, Graph, Place
 from keras_oddsig.tailoring.kernels import Kernel
 from keras_oddsig.tailoring.trace import Step
 
@@ -180,15 +180,13 @@ class Planner:
                 fitting.depth = self._depth(before)
                 fitting.reason = "output of a function of few inputs"
                 self._few_kernel(fitting, before)
-        elif place.blocks and (place.is_output or place.following.startswith("linear")):
+        elif place.blocks and (place.is_output or place.following.startswith(LINEAR)):
             # The sum of all branches has then the spread of one.
             fitting.reason = f"linear end of one of {place.blocks} residual branches"
-            self._take(
-                fitting,
-                initializers.OddSigmoidOrthogonal,
-                depth=1,
-                gain=_rounded(1 / math.sqrt(place.blocks)),
-            )
+            self._linear(fitting, place, 1 / math.sqrt(place.blocks))
+        elif place.passes_on:
+            fitting.reason = "linear: passes on what it reads"
+            self._linear(fitting, place, 1.0)
         else:
             fitting.reason = place.following
         return fitting
@@ -250,6 +248,18 @@ class Planner:
         if place.bottleneck is not None:
             axes = {"bottleneck": place.bottleneck, **axes}
         self._take(fitting, rotation, activation.identifier, depth=depth, **axes)
+
+    def _linear(self, fitting: Fitting, place: Place, gain: float) -> None:
+        """Of a kernel that no activation follows before the next."""
+        kept = {} if place.bottleneck is None else {"bottleneck": place.bottleneck}
+        self._take(
+            fitting,
+            initializers.OddSigmoidOrthogonal,
+            depth=1,
+            gain=_rounded(gain),
+            **kept,
+            **fitting.kernel.axes,
+        )
 
     def _few_kernel(self, fitting: Fitting, place: Place) -> None:
         """Of a function of few inputs, whose derivatives count."""

@@ -363,6 +363,10 @@ class TestWhere:
         first = initializers(planned(model, samples(2, scale=2.0)))[0]
         assert "input_dim=2, input_std=" in first
 
+    def test_the_embedding_of_one_number_is_no_function_of_few_inputs(self):
+        model = sequential((1,), layers.Embedding(9, 8), layers.Flatten(), dense(), dense())
+        assert "input_dim" not in initializers(planned(model))[1]
+
     def test_space_and_time_may_be_inputs_of_their_own(self):
         x, t = keras.Input((1,)), keras.Input((1,))
         y = layers.Dense(1)(dense()(dense()(layers.Concatenate()([x, t]))))

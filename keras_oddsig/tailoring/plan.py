@@ -105,8 +105,10 @@ class Planner:
         dense = all(
             len(k.variable.shape) == 2 and k.role == "main" for p in firsts for k in p.kernels
         )
-        few = firsts and dense and all(p.reads <= FEW and p.reads < p.width for p in firsts)
-        return int(sum(sizes)) if few and sum(sizes) <= _FEW_FEATURES else None
+        total = sum(sizes)
+        # They read the numbers themselves: no embedding of one, and no waves made of it.
+        few = firsts and dense and all(p.reads <= total and p.reads < p.width for p in firsts)
+        return int(total) if few and total <= _FEW_FEATURES else None
 
     # ------------------------------------------------------------------------------
     # What enters a kernel

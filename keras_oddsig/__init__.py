@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keras_oddsig import initializers as initializers
     from keras_oddsig import plotting as plotting
     from keras_oddsig import solver as solver
+    from keras_oddsig import tailoring as tailoring
     from keras_oddsig.activations import (
         Algebraic,
         Arctan,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         stationary_spread,
         surrogate_noise_scale,
     )
+    from keras_oddsig.tailoring import TailoredKernel, TailorReport, tailor
 
 __version__ = "0.1.0"
 
@@ -80,6 +82,8 @@ __all__ = [
     "SignalReport",
     "Softsign",
     "SpreadProfile",
+    "TailorReport",
+    "TailoredKernel",
     "Tanh",
     "derivatives_diagonal",
     "derivatives_orthogonal",
@@ -100,6 +104,7 @@ __all__ = [
     "spread",
     "stationary_spread",
     "surrogate_noise_scale",
+    "tailor",
 ]
 
 

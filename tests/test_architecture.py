@@ -20,6 +20,7 @@ FLOORS = [
     ["_kernel_initializer"],
     ["initializers"],
     ["signal", "_batch_count"],
+    ["tailoring"],
     ["callbacks", "diagnostics"],
     ["cli", "_registration"],
     ["__init__", "__main__"],
@@ -71,7 +72,7 @@ def test_nothing_imports_upwards(path):
 
 
 def test_rooms_inside_a_package_form_no_circle():
-    for package in ("signal", "solver"):
+    for package in ("signal", "solver", "tailoring"):
         files = {path.stem: path for path in (PACKAGE / package).glob("*.py")}
         inner = {
             stem: {p[2] for p in imports_of(path) if p[1:2] == (package,) and len(p) > 2}

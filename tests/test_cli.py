@@ -229,6 +229,73 @@ class TestSolve:
         assert "--negative-rate" in output
 
 
+class TestTailor:
+    def test_it_writes_another_file_whose_signal_is_healthy(self, run, files, tmp_path):
+        source, target = files / "collapsing.keras", tmp_path / "tailored.keras"
+        before = source.read_bytes()
+        status, output, errors = run(
+            *("tailor", source, "--data", files / "x.npy", "-o", target, "--seed", 1)
+        )
+        assert (status, errors) == (0, [f"keras-oddsig: {target} is written"])
+        assert source.read_bytes() == before
+        assert "hidden_6" in output
+        assert "softmax" in output
+        model, x = keras.saving.load_model(target), np.load(files / "x.npy")
+        assert ko.signal_report(model, x).healthy
+        assert model.layers[1].kernel_initializer.depth == 6
+        assert list(tmp_path.iterdir()) == [target]
+
+    def test_json_is_the_report_and_a_dry_run_writes_nothing(self, run, files, tmp_path):
+        source = files / "collapsing.keras"
+        status, output, errors = run(
+            *("tailor", source, "--dry-run", "--json", "-o", tmp_path / "m.keras"),
+            *("--method", "diagonal", "--depth", 9),
+        )
+        assert (status, errors) == (0, [])
+        expected = ko.tailor(
+            keras.saving.load_model(source), method="diagonal", depth=9, dry_run=True
+        )
+        assert json.loads(output) == expected.to_dict()
+        assert not list(tmp_path.iterdir())
+
+    def test_its_own_input_is_overwritten_only_if_told_so(self, run, refused, files, tmp_path):
+        model = tmp_path / "m.keras"
+        model.write_bytes((files / "collapsing.keras").read_bytes())
+        before = model.read_bytes()
+        assert "--overwrite" in refused("tailor", model, "-o", model)
+        assert model.read_bytes() == before
+        assert run("tailor", model, "-o", model, "--overwrite")[0] == 0
+        assert model.read_bytes() != before
+
+    def test_a_model_without_such_kernels_is_1_and_no_file(self, run, tmp_path):
+        last = keras.layers.Dense(2, "relu")
+        keras.Sequential([keras.Input((3,)), last]).save(tmp_path / "relu.keras")
+        status, _, errors = run("tailor", tmp_path / "relu.keras", "-o", tmp_path / "m.keras")
+        assert status == 1
+        assert "no kernel" in errors[-1]
+        assert not (tmp_path / "m.keras").exists()
+
+    @pytest.mark.parametrize(
+        ("more", "words"),
+        [
+            ([], "-o must be given"),
+            (["-o", "m.h5"], ".keras"),
+            (["-o", "nowhere/m.keras"], "not a directory"),
+            (["--dry-run", "--samples", "0"], "--samples"),
+            (["--dry-run", "--depth", "0"], "`depth`"),
+            (["--dry-run", "--seed", "-1"], "`seed`"),
+            (["--dry-run", "--data", "none.npy"], "none.npy"),
+        ],
+        ids=str,
+    )
+    def test_an_argument_of_no_use_is_named(self, more, words, refused, files):
+        assert words in refused("tailor", files / "healthy.keras", *more)
+
+    def test_a_file_that_is_no_model_is_named(self, refused, tmp_path):
+        (tmp_path / "m.keras").write_text("no model")
+        assert "not a .keras file" in refused("tailor", tmp_path / "m.keras", "--dry-run")
+
+
 class TestInspect:
     def test_healthy_is_0(self, run, files):
         status, output, errors = run("inspect", files / "healthy.keras", "--data", files / "x.npy")

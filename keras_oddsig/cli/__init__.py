@@ -2,8 +2,10 @@
 
     keras-oddsig solve --activation erf --depth 100 --negative-rate 0.3
     keras-oddsig inspect model.keras --data x.npy --plot signal.png
+    keras-oddsig tailor model.keras --data x.npy -o tailored.keras
 
-The exit status is 0 where all is well, 1 where `inspect` finds the signal unhealthy, and 2
+The exit status is 0 where all is well, 1 where `inspect` finds the signal unhealthy or `tailor`
+no kernel of its own, and 2
 where the arguments or a file are of no use, with one line on the standard error that says
 why. With `--json` the standard output holds one JSON object and nothing else.
 """
@@ -16,11 +18,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from keras_oddsig.cli.inspection import inspect_model
 from keras_oddsig.cli.messages import UNUSABLE, UnusableError, one_line, say
 from keras_oddsig.cli.solve import solve
+from keras_oddsig.cli.tailoring import tailor_model
 
 __all__ = ["main"]
 
@@ -69,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="keras-oddsig", description="Deep networks of odd, saturating activations in Keras."
     )
-    commands = parser.add_subparsers(required=True, metavar="{solve,inspect}")
+    commands = parser.add_subparsers(required=True, metavar="{solve,inspect,tailor}")
 
     numbers = commands.add_parser(
         "solve",
@@ -134,4 +137,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--plot", type=Path, help="draw the spread by layer into this file")
     report.add_argument("--json", action="store_true", help="print a JSON object")
+
+    _add_tailor(commands)
     return parser
+
+
+def _add_tailor(commands: Any) -> None:
+    kernels = commands.add_parser(
+        "tailor",
+        help="initializes a saved model, each kernel for its place",
+        description="Initializes the kernels of a saved model that feed odd-sigmoid activations, "
+        "and saves it without its optimizer. The model is loaded in Keras's safe mode: code in the "
+        "file is not run.",
+    )
+    kernels.set_defaults(run=tailor_model)
+    kernels.add_argument("model", type=Path, help="a .keras file")
+    kernels.add_argument(
+        "--data", type=Path, help="inputs, a .npy file; of several, a .npz file that names them"
+    )
+    kernels.add_argument("-o", "--output", type=Path, help="the .keras file to write")
+    kernels.add_argument(
+        "--overwrite", action="store_true", help="even if there is such a file, be it the model's"
+    )
+    kernels.add_argument(
+        "--method",
+        choices=("auto", "diagonal", "orthogonal"),
+        default="auto",
+        help="which kernels (%(default)s)",
+    )
+    kernels.add_argument("--depth", type=int, help="of all kernels; by default each one's own")
+    kernels.add_argument("--seed", type=int, help="the same seed, the same kernels")
+    kernels.add_argument(
+        "--samples", type=int, default=256, help="how many, from the first on (%(default)s)"
+    )
+    kernels.add_argument("--dry-run", action="store_true", help="report, and write nothing")
+    kernels.add_argument("--json", action="store_true", help="print a JSON object")

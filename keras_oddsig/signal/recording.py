@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import keras
 from keras import ops
@@ -46,6 +46,18 @@ class Call:
     activation: OddSigmoid | None
     activation_name: str | None
     shape: tuple[int, ...]
+
+
+class Listener(Protocol):
+    """Through whom calls go while `recording` is on: a `Recorder`, or another of its kind."""
+
+    watch: Watch
+
+    def run(self, call: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        """Calls a layer."""
+
+    def activate(self, block: Any, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Calls the activation of a block, a function."""
 
 
 @dataclass
@@ -212,7 +224,7 @@ def _without_remat(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def recording(recorder: Recorder, layers: Sequence[Any]) -> Iterator[None]:
+def recording(recorder: Listener, layers: Sequence[Any]) -> Iterator[None]:
     """Within it, in this thread, calls of the layers go through the recorder."""
     methods = {(_owner(type(layer), "__call__"), "__call__"): _recorded for layer in layers}
     methods[(keras.Layer, "rematerialized_call")] = _without_remat

@@ -1,0 +1,12 @@
+"""One call that initializes a model which exists: for its shape, and for its data.
+
+`kernels` knows what a layer holds, `trace` which call reads which, `graph` what stands where,
+`plan` the rules, `application` puts them into the model, `report` says what was done, and
+`fitting` is the door.
+"""
+
+from keras_oddsig.tailoring.fitting import tailor
+from keras_oddsig.tailoring.kernels import register_layer
+from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
+
+__all__ = ["TailorReport", "TailoredKernel", "register_layer", "tailor"]

@@ -1,0 +1,105 @@
+"""Putting a plan into a model: all of it, or nothing.
+
+Everything is drawn before anything is changed. What is changed is put back, whatever goes wrong.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import keras
+from keras import ops
+
+from keras_oddsig.tailoring.plan import Fitting
+
+# From so many kernels on, a bar shows how far the draws are.
+_MANY: Final = 50
+
+
+@contextmanager
+def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
+    """Gives the kernels of a model their values, and its layers their initializers.
+
+    Biases of the same layers become zero, and the optimizer's state as it was before training.
+    If a draw, an assignment or what is done within the context fails, the model is as it was.
+    """
+    chosen = [fitting for fitting in fittings if fitting.initializer is not None]
+    if not chosen:
+        yield
+        return
+    values: list[tuple[Any, Any]] = []
+    for fitting in _progress(chosen):
+        kernel = fitting.kernel
+        values.append((kernel.variable, _drawn(fitting)))
+    settings = [(f.kernel.layer, f.kernel.initializer, f.initializer) for f in chosen]
+    for layer in {id(f.kernel.layer): f.kernel.layer for f in chosen}.values():
+        bias = getattr(layer, "bias", None)
+        if bias is not None and bias.trainable:
+            values.append((bias, ops.zeros(bias.shape, bias.dtype)))
+            settings.append((layer, "bias_initializer", keras.initializers.Zeros()))
+    optimizer: Any = getattr(model, "optimizer", None)
+    trained = optimizer is not None and optimizer.built
+    steps = int(ops.convert_to_numpy(optimizer.iterations)) if trained else 0
+    with _restored([v for v, _ in values] + (optimizer.variables if trained else []), settings):
+        for variable, value in values:
+            variable.assign(value)
+        for layer, name, initializer in settings:
+            setattr(layer, name, initializer)
+        if trained:
+            _reset(optimizer)
+        if steps:
+            # Within: who turns warnings into errors has a model as it was.
+            warnings.warn(
+                f"`tailor` has replaced the kernels of a model that was trained for {steps} steps, "
+                "and reset its optimizer.",
+                stacklevel=4,
+            )
+        yield
+
+
+def _drawn(fitting: Fitting) -> Any:
+    variable = fitting.kernel.variable
+    shape = tuple(variable.shape)
+    layout = getattr(variable, "_layout", None)
+    if layout is None or not _takes_layout(fitting.initializer):
+        return fitting.initializer(shape, dtype=variable.dtype)
+    return fitting.initializer(shape, dtype=variable.dtype, layout=layout)
+
+
+def _takes_layout(initializer: Any) -> bool:
+    return type(initializer).__module__.startswith("keras_oddsig")
+
+
+@contextmanager
+def _restored(variables: Sequence[Any], settings: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Puts values and attributes back if what is inside does not come to its end."""
+    values = [(variable, ops.copy(variable.value)) for variable in variables]
+    attributes = [(layer, name, getattr(layer, name)) for layer, name, _ in settings]
+    try:
+        yield
+    except BaseException:  # an interruption, too
+        for variable, value in values:
+            variable.assign(value)
+        for layer, name, initializer in attributes:
+            setattr(layer, name, initializer)
+        raise
+
+
+def _reset(optimizer: Any) -> None:
+    """Gives the variables of an optimizer the values that they have before training."""
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    fresh.build(optimizer._trainable_variables)
+    for variable, new in zip(optimizer.variables, fresh.variables, strict=True):
+        variable.assign(new.value)
+
+
+def _progress(fittings: Sequence[Fitting]) -> Iterator[Fitting]:
+    if len(fittings) < _MANY:
+        return iter(fittings)
+    from rich.progress import track
+
+    show: Callable[..., Any] = track
+    return iter(show(fittings, description="Tailoring", transient=True))

@@ -1,0 +1,255 @@
+"""The user's door: `tailor`, from arguments to a report."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from keras_oddsig import _arguments
+from keras_oddsig.signal import selection
+from keras_oddsig.signal.data import batches, check_batch, check_data, fixed_batch, to_device
+from keras_oddsig.signal.measurement import Measured, measurement
+from keras_oddsig.tailoring import application, graph
+from keras_oddsig.tailoring.graph import Graph
+from keras_oddsig.tailoring.kernels import kernels_of
+from keras_oddsig.tailoring.plan import Fitting, Planner
+from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
+from keras_oddsig.tailoring.trace import Step, structure_of, tracing
+
+_METHODS: Final = ("auto", "diagonal", "orthogonal")
+
+
+def tailor(
+    model: Any,
+    data: Any = None,
+    *,
+    method: str = "auto",
+    depth: int | str = "auto",
+    dry_run: bool = False,
+    seed: int | None = None,
+) -> TailorReport:
+    """Initializes a built Keras model in place: each kernel for where it stands, and for the data.
+
+    Finds the kernels that feed odd-sigmoid activations, with the activation in the same layer, in
+    a layer of its own or behind reshapes, pooling, dropout and sums, and gives each an initializer
+    of this package:
+
+    - one that reads data, the rotation with their scale as `input_std`;
+    - one between other such kernels, the rotation for the longest chain through it; where narrow
+      layers lie between wide ones, with `bottleneck`; behind a sum, with a gain for the sum's
+      variance; at the end of a residual branch, divided by the root of the number of branches;
+    - a linear one between such kernels, as a latent layer is, the rotation at the gain 1;
+    - those of a function of at most four numbers in all, as a physics-informed network is, its
+      output among them, with `input_dim`;
+    - of a `SimpleRNN`, the rotation for the number of steps, and Keras's `Orthogonal`.
+
+    All other kernels stay as they are: those before other activations or normalization, output
+    layers, `LSTM` and `GRU`, what is frozen, quantized or adapted (LoRA). The report says why.
+    Biases of the layers that get a kernel become zero, the optimizer's state is reset, and the
+    layers' configs follow: a saved model tells its initializers. An error or an interruption leaves
+    the model as it was.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_oddsig as ko
+    >>> hidden = [keras.layers.Dense(32, "tanh") for _ in range(30)]
+    >>> model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10)])
+    >>> x = keras.random.normal((256, 64), seed=0)
+    >>> report = ko.tailor(model, x, seed=0)
+    >>> report
+    <TailorReport: 30 of 31 kernels>
+    >>> print(report.kernels[1].initializer)
+    OddSigmoidOrthogonal("tanh", depth=30, seed=3964924996)
+    >>> ko.signal_report(model, x).verdict
+    'healthy'
+
+    Args:
+        model: A built Keras model of any kind.
+        data: Its inputs, or anything else that `fit` takes for `x`, of which the first batch (of
+            arrays, the first 256 samples) is looked at; or None: then inputs are taken to have the
+            root mean square 1, and the report says where.
+        method: `"auto"`, what the benchmarks recommend, which is the rotation; `"orthogonal"`, the
+            rotation; or `"diagonal"`, the papers' identity with noise, except for a first kernel
+            that narrows its input, and behind sums.
+        depth: `"auto"`, for each kernel the length of the longest chain of such kernels through
+            it; or an integer for all.
+        dry_run: Whether to leave the model as it is, and report only.
+        seed: An integer in `[0, 2**32)` from which each kernel gets a seed of its own; or None,
+            for kernels that `keras.utils.set_random_seed` makes reproducible.
+
+    Returns:
+        A `TailorReport`.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument is outside its range; if the model is not built, or has no
+            `call`; if the data are empty, not finite, or of a shape that the model does not take;
+            or if there are none, and the model's code needs numbers.
+    """
+    _check(model, method, depth, dry_run, seed)
+    x = None
+    if data is not None:
+        check_data("data", data)
+        x = next(batches(data, 1, fixed_batch(model), "data"))[0]
+        _check_finite(x)
+        x = to_device(x, "data")
+        check_batch(model, x, "data")
+        x = _as_taken(model, x)
+    layers = [model, *selection.layers_of(model)]
+    watch = selection.watch(model, lambda layer: True)
+    with tracing(model, watch, x) as trace:
+        found = graph.graph_of(trace, watch)
+        measured = {} if x is None else _root_mean_squares(found, x)
+    planner = Planner(found, method, None if depth == "auto" else int(depth), seed, measured)
+    fittings = planner.plan()
+    fittings += _never_called(layers, fittings)
+    spreads: Mapping[int, float] = {}
+    if not dry_run:
+        with application.applied(model, fittings):
+            spreads = {} if x is None else _spreads(model, x, fittings)
+    return TailorReport(tuple(_rows(fittings, spreads)), trace.source, bool(dry_run))
+
+
+def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None:
+    if not isinstance(model, keras.Model):
+        shown = _arguments.shown(model)
+        raise TypeError(f"`model` must be a `keras.Model`. Received: model={shown}")
+    _arguments.one_of("method", method, _METHODS)
+    if depth != "auto":
+        if isinstance(depth, str):
+            raise ValueError(f"`depth` must be 'auto' or an integer. Received: depth={depth!r}")
+        _arguments.integer("depth", depth, at_least=1)
+    if not isinstance(dry_run, bool):
+        raise TypeError(f"`dry_run` must be a boolean. Received: dry_run={dry_run!r}")
+    if seed is not None:
+        _arguments.integer("seed", seed, at_least=0)
+        if seed >= 2**32:
+            raise ValueError(f"`seed` must lie in [0, 2**32). Received: seed={seed!r}")
+    selection.check_call(model, model)
+    unbuilt = [layer.name for layer in model._flatten_layers() if not layer.built]
+    if not model.built or unbuilt:
+        raise ValueError(
+            "`model` must be built: call it on a batch of its inputs once, as in `model(x[:1])`, "
+            f"or `model.build((None, features))`. Received: model={model!r}"
+            + (f", of which {unbuilt[0]} is not built" if model.built else "")
+        )
+
+
+def _check_finite(x: Any) -> None:
+    for path, leaf in keras.tree.flatten_with_path(x):
+        array = None if leaf is None else keras.ops.convert_to_numpy(leaf)
+        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+            name = ".".join(map(str, path))
+            raise ValueError(
+                "`data` must be finite. Received: data with numbers that are not"
+                + (f", in {name}" if name else "")
+            )
+
+
+def _as_taken(model: Any, x: Any) -> Any:
+    """Data in the structure and of the ranks that a model takes, as it would make them itself."""
+    structure = structure_of(model)
+    if structure is None:
+        return x
+    if isinstance(x, dict) and not isinstance(structure, dict):
+        x = [x[tensor.name] for tensor in keras.tree.flatten(structure)]
+    tensors = []
+    for tensor, taken in zip(keras.tree.flatten(x), keras.tree.flatten(structure), strict=True):
+        rank = len(taken.shape)
+        if len(tensor.shape) == rank - 1:
+            tensor = keras.ops.expand_dims(tensor, -1)
+        elif len(tensor.shape) == rank + 1:
+            tensor = keras.ops.squeeze(tensor, -1)
+        tensors.append(tensor)
+    return keras.tree.pack_sequence_as(structure, tensors)
+
+
+def _root_mean_squares(found: Graph, x: Any) -> dict[Step, float]:
+    """Those of the data, where kernels read them."""
+    steps = list(
+        dict.fromkeys(
+            step
+            for place in found.places
+            if place.activation is not None and place.first
+            for step in graph.pure_sources(place, found)
+            if step.tensor is not None
+        )
+    )
+    if not steps:
+        return {}
+    tensors: Sequence[Any] = [step.tensor for step in steps]
+    if found.trace.source == "graph":
+        function = keras.Function(keras.tree.flatten(found.trace.entries), tensors)
+        with keras.StatelessScope():
+            tensors = keras.tree.flatten(function(keras.tree.flatten(x)))
+    arrays = [keras.ops.convert_to_numpy(keras.ops.cast(t, "float32")) for t in tensors]
+    squares = [float(np.mean(np.square(a, dtype=np.float64))) for a in arrays]
+    # Of inputs that are zero everywhere nothing is known.
+    return {s: math.sqrt(v) for s, v in zip(steps, squares, strict=True) if v > 0}
+
+
+def _never_called(layers: Sequence[Any], fittings: Sequence[Fitting]) -> list[Fitting]:
+    known = {id(fitting.kernel.variable) for fitting in fittings}
+    missing = [
+        Fitting(kernel, None, reason=kernel.unfit or "the model does not call it")
+        for layer in layers
+        if not isinstance(layer, keras.Model)
+        for kernel in kernels_of(layer)
+        if id(kernel.variable) not in known
+    ]
+    return list({id(fitting.kernel.variable): fitting for fitting in missing}.values())
+
+
+def _spreads(model: Any, x: Any, fittings: Sequence[Fitting]) -> dict[int, float]:
+    """The measured spread behind each kernel's activation, by the layer that has the kernel."""
+    ends: dict[int, list[int]] = {}
+    for fitting in fittings:
+        if fitting.place is not None and fitting.place.activation is not None:
+            end = fitting.place.end.operation
+            ends[id(fitting.kernel.layer)] = [id(fitting.place.layer), id(end)]
+    seen = [layer for layer in selection.layers_of(model) if selection.activation_of(layer)]
+    if not seen:  # activations that are operations of the model's own code
+        return {}
+    measured: Measured = measurement(model)(x)
+    found: dict[int, float] = {}
+    for call, spread in zip(measured.calls, measured.table["std"], strict=True):
+        behind = call.layer if call.producer is None else call.producer
+        found.setdefault(id(behind), float(spread))
+    return {
+        kernel: next((found[end] for end in way if end in found), math.nan)
+        for kernel, way in ends.items()
+    }
+
+
+def _rows(fittings: Sequence[Fitting], spreads: Mapping[int, float]) -> list[TailoredKernel]:
+    owners = {id(f.kernel.layer): _owner(f) for f in fittings}
+    counts = Counter(layer.name for layer in {id(o): o for o in owners.values()}.values())
+    rows = []
+    for fitting in fittings:
+        owner = owners[id(fitting.kernel.layer)]
+        spread = spreads.get(id(fitting.kernel.layer), math.nan)
+        activation = None if fitting.place is None else fitting.place.activation
+        rows.append(
+            TailoredKernel(
+                owner.name if counts[owner.name] == 1 else owner.path,
+                fitting.kernel.attribute,
+                None if activation is None else activation.name,
+                fitting.depth,
+                fitting.written,
+                fitting.reason,
+                fitting.predicted,
+                spread if math.isfinite(spread) else None,
+            )
+        )
+    return rows
+
+
+def _owner(fitting: Fitting) -> Any:
+    """The layer that a user knows: of a cell the recurrent one around it."""
+    return fitting.kernel.layer if fitting.place is None else fitting.place.layer

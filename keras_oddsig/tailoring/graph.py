@@ -1,0 +1,421 @@
+"""Where each kernel stands: what follows it, what it reads, how long its chain is.
+
+Here belongs what follows from the steps of a trace alone; what to make of it, `plan` decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import keras
+
+from keras_oddsig import activations
+from keras_oddsig._scales import shared_activation
+from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.signal import selection
+from keras_oddsig.signal.selection import Watch
+from keras_oddsig.tailoring.kernels import Kernel, activation_in, kernels_of
+from keras_oddsig.tailoring.trace import ALL_OF_THEM, ONE_OF_MANY, Step, Trace
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """An odd-sigmoid activation, as a layer has it.
+
+    Attributes:
+        function: To be read.
+        identifier: What an initializer takes for it, and a saved model can name.
+        name: What to call it.
+    """
+
+    function: OddSigmoid
+    identifier: Any
+    name: str
+
+
+@dataclass(eq=False)
+class Place:
+    """One call of a layer with kernels, and where it stands.
+
+    Attributes:
+        step: The call.
+        layer: What holds the kernels.
+        kernels: Of the layer.
+        activation: The odd-sigmoid one that follows, or None.
+        end: The step at which that is applied; the call itself, where none follows.
+        following: Where none follows, what does.
+        is_output: Whether nothing does, but the end of the model.
+        terms: How many branches are added before the activation, this one among them.
+        blocks: If it is the last kernel of a residual branch, how many such branches follow
+            one another there; or else 0.
+        inside: Whether the branch is added before the activation.
+        first: Whether it reads data, be it beside the outputs of other kernels.
+        passes_on: Whether it is a linear map between kernels before odd-sigmoid activations.
+        depth: Of the longest chain of kernels before odd-sigmoid activations through it.
+        bottleneck: The least width on its chains that lies between wider ones, or None.
+        width: How many units it has.
+        reads: How many units it reads.
+    """
+
+    step: Step
+    layer: Any
+    kernels: list[Kernel]
+    activation: Activation | None = None
+    end: Step = field(init=False)
+    following: str = ""
+    is_output: bool = False
+    terms: int = 1
+    blocks: int = 0
+    inside: bool = False
+    first: bool = False
+    passes_on: bool = False
+    depth: int = 0
+    bottleneck: int | None = None
+    width: int = 0
+    reads: int = 0
+
+    def __post_init__(self) -> None:
+        self.end = self.step
+        for kernel in self.kernels:
+            if not kernel.unfit:
+                axes = kernel.read()
+                self.width, self.reads = axes.n, axes.m
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The places of a model's kernels.
+
+    Attributes:
+        trace: The run that showed them.
+        places: Of every call, in order.
+        residual: The sums in which one term is made from another: of each, the branches.
+    """
+
+    trace: Trace
+    places: tuple[Place, ...]
+    residual: Mapping[Step, set[Step]]
+
+    def fold(self, value: Callable[[Step, list[float]], float | None]) -> dict[Step, float]:
+        """A number for each step, a mean square say, from those of the steps that it reads.
+
+        Args:
+            value: That of a step from those of its inputs; None where it is as merges have it: a
+                sum of independent terms, of concatenated ones the mean, of others the first's.
+        """
+        values: dict[Step, float] = {}
+        for step in self.trace.steps:
+            read = [values[each] for each in step.inputs]
+            own = value(step, read)
+            values[step] = _merged(step, read) if own is None else own
+        return values
+
+
+def _merged(step: Step, read: list[float]) -> float:
+    if not read:
+        return float("nan")
+    match kind_of(step):
+        case "add":
+            return sum(read)
+        case "average":
+            return sum(read) / len(read) ** 2
+        case "concatenate":
+            widths = [each.tensor.shape[-1] or 1 for each in step.inputs]
+            return sum(v * w for v, w in zip(read, widths, strict=True)) / sum(widths)
+    return read[0]
+
+
+# By the names of layers and operations: what moves numbers about, picks or drops some.
+_TRANSPARENT: Final = re.compile(
+    r"Reshape|Flatten|Permute|Repeat(Vector)?|(Spatial|Gaussian|Alpha)?Dropout(\dD)?|GaussianNoise"
+    r"|(Global)?(Max|Average)Pool(ing\dD)?|ZeroPadding\dD|Cropping\dD|UpSampling\dD|Masking"
+    r"|ActivityRegularization|ConvertToTensor|Cast|Identity|Copy|StopGradient|Transpose|Moveaxis"
+    r"|Swapaxes|Squeeze|ExpandDims|Ravel|Pad|GetItem|Slice|Split|Flip|Roll|BroadcastTo"
+)
+_NORMALIZATION: Final = re.compile(r"\w*Normalization|Normalize|RMSNorm|LayerNorm")
+_ADD: Final = frozenset({"Add", "Subtract"})
+# Operations of Keras, as a `call` uses them, and as the activations are named.
+_FUNCTIONS: Final = {
+    "Tanh": "tanh",
+    "Arctan": "arctan",
+    "Erf": "erf",
+    "Softsign": "softsign",
+}
+
+
+def kind_of(step: Step) -> str:
+    """What a step does to a signal: its name if that is for a report only."""
+    operation = step.operation
+    if operation in (None, ONE_OF_MANY, ALL_OF_THEM):
+        return "transparent"
+    name = getattr(operation, "__name__", None) or type(operation).__name__
+    several = len(set(step.inputs)) > 1
+    if name in _ADD:
+        return "add" if several else "transparent"
+    if name == "Average":
+        return "average" if several else "transparent"
+    if name in ("Concatenate", "Stack", "Hstack"):
+        return "concatenate"
+    if _TRANSPARENT.fullmatch(name):
+        return "transparent"
+    return "normalization" if _NORMALIZATION.fullmatch(name) else name
+
+
+# How the reason of a kernel begins which another one reads, with nothing between.
+LINEAR: Final = "linear"
+
+
+def graph_of(trace: Trace, watch: Watch) -> Graph:
+    """The places of the kernels that a trace shows."""
+    by_step: dict[Step, Place] = {}
+    for step in trace.steps:
+        layer = step.operation
+        if isinstance(layer, keras.Layer):
+            held = kernels_of(layer)
+            if held:
+                by_step[step] = Place(step, layer, held)
+    residual = _residual_branches(trace.steps)
+    graph = Graph(trace, tuple(by_step.values()), residual)
+    for place in graph.places:
+        _follow(place, by_step, trace, watch, residual)
+    blocks = _longest(trace.steps, dict.fromkeys(residual, 1))
+    for place in graph.places:
+        after, before = (_blocks(each, residual, blocks) for each in (place.end, place.step))
+        place.blocks, place.inside = (after, False) if after else (before, before > 0)
+    tailored = {p.step: p for p in graph.places if p.activation is not None}
+    linear = {p.step: p for p in graph.places if p.following.startswith(LINEAR)}
+    _measure_chains(trace.steps, tailored, linear)
+    for place in graph.places:
+        if blocks[place.step]:
+            place.bottleneck = None  # a sum carries the directions past the narrow layers
+    _find_first(trace.steps, tailored, {p.end for p in tailored.values()})
+    return graph
+
+
+def _activation_of(step: Step, watch: Watch) -> Activation | str | None:
+    """The odd-sigmoid activation that a step is or ends in; the name of any other; or None."""
+    operation = step.operation
+    if step.block is not None:
+        found = watch.activations[id(step.block)]
+        name = watch.names[id(step.block)] or "an activation"
+        return _named(found, operation, name) if found else name
+    if not isinstance(operation, keras.Layer):
+        name = type(operation).__name__
+        if type(operation).__module__.startswith("keras.") and name in _FUNCTIONS:
+            found = shared_activation(_FUNCTIONS[name])
+            return Activation(found, _FUNCTIONS[name], _FUNCTIONS[name])
+        return None
+    held = operation if isinstance(operation, OddSigmoid) else activation_in(operation)
+    if held is None or held is keras.activations.linear:
+        return None
+    holder = (
+        held if isinstance(held, keras.Layer) else keras.layers.Activation(held, name="activation")
+    )
+    found = selection.activation_of(holder)
+    name = selection.activation_name(holder) or type(held).__name__
+    return name if found is None else _named(found, held, name)
+
+
+def _named(found: OddSigmoid, held: Any, name: str) -> Activation:
+    plain = not isinstance(held, OddSigmoid) or (held.amplitude, held.rate) == (1.0, 1.0)
+    known = activations.name_of(found)
+    # A name where there is one; or else what the model has, which a saved one can name, too.
+    return Activation(found, known if known and plain and known != "algebraic" else held, name)
+
+
+def _residual_branches(steps: Sequence[Step]) -> dict[Step, set[Step]]:
+    """The sums in which one term is made from another: of each, the terms that are branches."""
+    before: dict[Step, int] = {}  # the steps that came before, a bit each
+    found = {}
+    for step in steps:
+        mask = 0
+        for each in step.inputs:
+            mask |= before[each] | (1 << each.number)
+        before[step] = mask
+        if kind_of(step) == "add":
+            skips = {
+                one
+                for one in step.inputs
+                for other in step.inputs
+                if one is not other and before[other] >> _stripped(one).number & 1
+            }
+            if skips and skips != set(step.inputs):
+                found[step] = set(step.inputs) - skips
+    return found
+
+
+def _stripped(step: Step) -> Step:
+    """The step before those that only move numbers about."""
+    while kind_of(step) == "transparent" and step.inputs:
+        step = step.inputs[0]
+    return step
+
+
+def _follow(
+    place: Place,
+    by_step: dict[Step, Place],
+    trace: Trace,
+    watch: Watch,
+    residual: dict[Step, set[Step]],
+) -> None:
+    """Finds the activation that a kernel feeds, through what does not change the signal."""
+    own = _activation_of(place.step, watch)
+    if isinstance(own, Activation):
+        place.activation = own
+        return
+    if own is not None:
+        place.following = f"{own} is no odd sigmoid"
+        return
+    seen: set[Step] = set()
+    waiting = [(place.step, 1)]
+    reasons: list[str] = []
+    while waiting:
+        step, terms = waiting.pop(0)
+        if step in trace.outputs:
+            reasons.append("output layer: no activation follows")
+            place.is_output = True
+        for reader in step.readers:
+            if reader in seen:
+                continue
+            seen.add(reader)
+            activation = None if reader in by_step else _activation_of(reader, watch)
+            kind = kind_of(reader)
+            if isinstance(activation, Activation):
+                place.activation, place.end, place.terms = activation, reader, terms
+                place.is_output = False
+                return
+            if activation is not None:
+                reasons.append(f"{activation} is no odd sigmoid")
+            elif reader in by_step:
+                reasons.append(f"{LINEAR}: another kernel reads it")
+            elif kind == "normalization":
+                name = type(reader.operation).__name__
+                reasons.append(f"{name} follows, which sets the scale itself")
+            elif kind in ("add", "average"):
+                merged = 1 if reader in residual else len(set(reader.inputs))
+                waiting.append((reader, terms * merged))
+            elif kind in ("transparent", "concatenate"):
+                waiting.append((reader, terms))
+            else:
+                reasons.append(f"{kind} follows, which is no odd sigmoid")
+    place.is_output = place.is_output and len(reasons) == 1
+    place.following = reasons[0] if reasons else "nothing reads it"
+
+
+def _blocks(end: Step, residual: dict[Step, set[Step]], blocks: dict[Step, int]) -> int:
+    """Where a step ends a residual branch: how many there are on its chain; 0 elsewhere."""
+    ending = [
+        add
+        for step in _through_transparent(end)
+        for add in step.readers
+        if step in residual.get(add, ())
+    ]
+    return max((blocks[add] for add in ending), default=0)
+
+
+def _through_transparent(step: Step) -> list[Step]:
+    """A step and those behind it that only move its numbers about."""
+    found = [step]
+    for each in found:
+        found += [r for r in each.readers if kind_of(r) == "transparent" and r not in found]
+    return found
+
+
+def _longest(steps: Sequence[Step], counts: dict[Step, int]) -> dict[Step, int]:
+    """Of the longest way through each step, the sum of the counts on it."""
+
+    def along(order: Sequence[Step], neighbours: Callable[[Step], Sequence[Step]]) -> Any:
+        length: dict[Step, int] = {}
+        for step in order:
+            before = max((length[each] for each in neighbours(step)), default=0)
+            length[step] = before + counts.get(step, 0)
+        return length
+
+    down = along(steps, lambda step: step.inputs)
+    up = along(list(reversed(steps)), lambda step: step.readers)
+    return {step: down[step] + up[step] - counts.get(step, 0) for step in steps}
+
+
+def _measure_chains(
+    steps: Sequence[Step], places: dict[Step, Place], linear: dict[Step, Place]
+) -> None:
+    """Sets depth and bottleneck of each place, and which of the linear ones pass on a signal."""
+    depths = _longest(steps, dict.fromkeys(places, 1))
+    for step, place in places.items():
+        place.depth = depths[step]
+    orders: list[tuple[Sequence[Step], Callable[[Step], Sequence[Step]]]] = [
+        (steps, lambda step: step.inputs),
+        (list(reversed(steps)), lambda step: step.readers),
+    ]
+    either = [_extreme(*each, dict.fromkeys(places, 1), max, 0) for each in orders]
+    for step, place in linear.items():
+        place.passes_on = all(beyond[step] for beyond in either)
+    crossed = places | {step: place for step, place in linear.items() if place.passes_on}
+    widths = {step: place.width for step, place in crossed.items()}
+    widest = [_extreme(*each, widths, max, 0) for each in orders]
+    narrow = {
+        step: width
+        for step, width in widths.items()
+        if width and all(width < beyond[step] for beyond in widest)
+    }
+    nobody = 1 << 62
+    least = [_extreme(*each, narrow, min, nobody) for each in orders]
+    for step, place in crossed.items():
+        found = min(narrow.get(step, nobody), *(beyond[step] for beyond in least))
+        place.bottleneck = None if found == nobody else found
+
+
+def _extreme(
+    order: Sequence[Step],
+    neighbours: Callable[[Step], Sequence[Step]],
+    values: dict[Step, int],
+    choose: Callable[..., int],
+    nothing: int,
+) -> dict[Step, int]:
+    """Of each step the extreme value among the steps on one side of it, without itself."""
+    found: dict[Step, int] = {}
+    for step in order:
+        found[step] = choose(
+            [nothing]
+            + [choose(found[each], values.get(each, nothing)) for each in neighbours(step)]
+        )
+    return found
+
+
+def _find_first(steps: Sequence[Step], places: dict[Step, Place], ends: set[Step]) -> None:
+    """Says of each place whether it reads data."""
+    data: dict[Step, bool] = {}  # whether data that no such kernel has seen are in a step's output
+    for step in steps:
+        read = step.inputs if kind_of(step) in ("add", "concatenate") else step.inputs[:1]
+        entering = any(data[each] for each in read) or not read
+        if step in places:
+            places[step].first = entering
+        data[step] = entering and step not in places and step not in ends
+
+
+def _copies(step: Step) -> bool:
+    """Whether a step's output is its input, as where a functional model is entered."""
+    return type(step.operation).__name__ in ("ConvertToTensor", "Cast", "Identity")
+
+
+def pure_sources(place: Place, graph: Graph) -> list[Step]:
+    """The steps from which data come to a kernel, by way of merges, if any."""
+    fed: set[Step] = set()
+    ends = {p.step for p in graph.places if p.activation is not None}
+    for step in graph.trace.steps:
+        if step in ends or any(each in fed for each in step.inputs):
+            fed.add(step)
+    found, waiting = [], [place.step.inputs[0]] if place.step.inputs else []
+    while waiting:
+        step = waiting.pop()
+        if step not in fed:
+            while _copies(step) or step.operation is ONE_OF_MANY:
+                step = step.inputs[0]  # all time steps, not the first only
+            found.append(step)
+        elif step not in ends:
+            merge = kind_of(step) in ("add", "concatenate")
+            waiting += step.inputs if merge else step.inputs[:1]
+    return found

@@ -1,0 +1,399 @@
+"""Which initializer each kernel gets, by its place; or why none.
+
+Here belong the rules, which the benchmarks of `docs` have settled. What is drawn, and put into the
+model, `application` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from keras_oddsig import initializers, solver
+from keras_oddsig._kernel_initializer import FEW
+from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.tailoring.graph import LINEAR, Activation, Graph, Place
+from keras_oddsig.tailoring.kernels import Kernel
+from keras_oddsig.tailoring.trace import Step
+
+# Features of all inputs together: a function of space and time.
+_FEW_FEATURES: Final = 4
+# Where the steps of a recurrent layer are not known.
+_STEPS: Final = 100
+
+
+@dataclass(eq=False)
+class Fitting:
+    """What a kernel is to get.
+
+    Attributes:
+        kernel: The kernel.
+        place: Of its first call.
+        initializer: Or None.
+        written: The initializer as a user would write it.
+        reason: Why there is none; or what was assumed; or "".
+        depth: The depth for which it is made, or None.
+        predicted: The spread that the solver expects behind the activation, or None.
+    """
+
+    kernel: Kernel
+    place: Place | None
+    initializer: Any = None
+    written: str | None = None
+    reason: str = ""
+    depth: int | None = None
+    predicted: float | None = None
+
+
+@dataclass
+class Planner:
+    """Chooses the initializers of a graph's kernels.
+
+    Attributes:
+        graph: The kernels' places.
+        method: `"auto"`, `"diagonal"` or `"orthogonal"`.
+        depth: For all kernels, or None: of each the longest chain through it.
+        seed: From which each kernel's own is made, or None.
+        measured: Root mean squares of data where they enter kernels, as far as they are known.
+    """
+
+    graph: Graph
+    method: str
+    depth: int | None
+    seed: int | None
+    measured: Mapping[Step, float]
+    _drawn: int = 0
+
+    def __post_init__(self) -> None:
+        self._ends = {p.end: p for p in self.graph.places if p.activation is not None}
+
+    def plan(self) -> list[Fitting]:
+        """A `Fitting` for each kernel, in the order of the calls."""
+        self._few = self._few_features()
+        self._read = self.graph.fold(self._relative)
+        self._squares = self.graph.fold(self._absolute)
+        found: dict[int, Fitting] = {}
+        for place in self._by_layer():
+            for kernel in place.kernels:
+                found.setdefault(id(kernel.variable), self._fitting(kernel, place))
+        fittings = list(found.values())
+        self._predict(fittings)
+        return fittings
+
+    def _by_layer(self) -> list[Place]:
+        """One place for each layer: of several calls that of the longest chain, or the first."""
+        best: dict[int, Place] = {}
+        for place in self.graph.places:
+            known = best.get(id(place.layer))
+            if known is None or (place.depth, place.blocks) > (known.depth, known.blocks):
+                best[id(place.layer)] = place
+        return list(best.values())
+
+    def _few_features(self) -> int | None:
+        """How many numbers enter, where the model is a function of few of them."""
+        entering = [s.tensor for s in self.graph.trace.steps if s.enters]
+        shapes = [tensor.shape[1:] for tensor in entering if tensor is not None]
+        sizes = [math.prod(each or math.inf for each in shape) for shape in shapes]
+        firsts = [p for p in self.graph.places if p.activation is not None and p.first]
+        dense = all(
+            len(k.variable.shape) == 2 and k.role == "main" for p in firsts for k in p.kernels
+        )
+        total = sum(sizes)
+        # They read the numbers themselves: no embedding of one, and no waves made of it.
+        few = firsts and dense and all(p.reads <= total and p.reads < p.width for p in firsts)
+        return int(total) if few and total <= _FEW_FEATURES else None
+
+    # ------------------------------------------------------------------------------
+    # What enters a kernel
+    # ------------------------------------------------------------------------------
+
+    def _point(self, place: Place) -> solver.OrthogonalGain:
+        assert place.activation is not None
+        point: solver.OrthogonalGain = initializers.OddSigmoidOrthogonal(
+            place.activation.identifier, self._depth(place)
+        ).operating_point
+        return point
+
+    def _depth(self, place: Place) -> int:
+        return place.depth if self.depth is None else self.depth
+
+    def _relative(self, step: Step, read: list[float]) -> float | None:
+        """A mean square in units of that of activations: what merges make of them."""
+        return self._leaf(step, read, lambda place: 1.0, lambda rms: 1.0)
+
+    def _absolute(self, step: Step, read: list[float]) -> float | None:
+        """A mean square: of data as measured, of activations as the rotations keep it up."""
+        return self._leaf(
+            step, read, lambda place: self._point(place).spread ** 2, lambda rms: rms**2
+        )
+
+    def _leaf(
+        self, step: Step, read: list[float], of_activation: Any, of_data: Any
+    ) -> float | None:
+        if step in self.measured:
+            return float(of_data(self.measured[step]))
+        if step.enters:
+            return float(of_data(1.0))
+        branches = self.graph.residual.get(step)
+        if branches is not None:
+            # All branches together bring what one does, so that the sum is less than twice what
+            # it began with; one gain for all blocks is worth more than a root of that.
+            values = zip(step.inputs, read, strict=True)
+            return sum(value for each, value in values if each not in branches)
+        place = self._ends.get(step)
+        if place is None:
+            return None
+        scale = 1 / place.blocks if place.blocks and not place.inside else 1.0
+        return float(of_activation(place) * scale)
+
+    # ------------------------------------------------------------------------------
+    # The rules
+    # ------------------------------------------------------------------------------
+
+    def _fitting(self, kernel: Kernel, place: Place) -> Fitting:
+        fitting = Fitting(kernel, place)
+        activation = place.activation
+        if kernel.unfit is not None:
+            fitting.reason = kernel.unfit
+        elif activation is not None:
+            fitting.depth = self._depth(place)
+            match kernel.role:
+                case "recurrent":
+                    self._recurrent(fitting, activation)
+                case "input":
+                    gain = activation.function.profile.critical_gain
+                    self._take(fitting, keras.initializers.Orthogonal, gain=_rounded(gain))
+                case "depthwise":
+                    # No activation between it and the next: it passes on what it reads.
+                    self._take(fitting, initializers.OddSigmoidOrthogonal, depth=1, gain=1.0)
+                case _:
+                    self._main(fitting, place, activation)
+        elif place.is_output and self._few is not None and place.width < place.reads:
+            before = next((self._ends[s] for s in self._before(place) if s in self._ends), None)
+            fitting.reason = place.following
+            if before is not None and place.width <= FEW:
+                fitting.depth = self._depth(before)
+                fitting.reason = "output of a function of few inputs"
+                self._few_kernel(fitting, before)
+        elif place.blocks and (place.is_output or place.following.startswith(LINEAR)):
+            # The sum of all branches has then the spread of one.
+            fitting.reason = f"linear end of one of {place.blocks} residual branches"
+            self._linear(fitting, place, 1 / math.sqrt(place.blocks))
+        elif place.passes_on:
+            fitting.reason = "linear: passes on what it reads"
+            self._linear(fitting, place, 1.0)
+        else:
+            fitting.reason = place.following
+        return fitting
+
+    def _before(self, place: Place) -> list[Step]:
+        """The steps from which its input comes, the nearest first."""
+        found, waiting = [], list(place.step.inputs[:1])
+        while waiting:
+            step = waiting.pop(0)
+            found.append(step)
+            if step not in self._ends:
+                waiting += [each for each in step.inputs if each not in found]
+        return found
+
+    def _is_measured(self, place: Place) -> bool:
+        return any(step in self.measured for step in self._before(place))
+
+    def _recurrent(self, fitting: Fitting, activation: Activation) -> None:
+        place = fitting.place
+        assert place is not None
+        tensor = place.step.inputs[0].tensor if place.step.inputs else None
+        steps = None if tensor is None else tensor.shape[1]
+        if steps is None:
+            fitting.reason = f"the number of steps is not known: {_STEPS} assumed"
+        fitting.depth = steps or _STEPS
+        self._take(
+            fitting, initializers.OddSigmoidOrthogonal, activation.identifier, depth=fitting.depth
+        )
+
+    def _main(self, fitting: Fitting, place: Place, activation: Activation) -> None:
+        if self._few is not None:
+            self._few_kernel(fitting, place)
+            return
+        kernel, depth = fitting.kernel, self._depth(place)
+        factor = 1 / math.sqrt(place.terms * max(place.blocks, 1))
+        rotation = initializers.OddSigmoidOrthogonal
+        axes = kernel.axes
+        narrows = kernel.read().n < kernel.read().m
+        if place.first and (self.method != "diagonal" or narrows):
+            square = self._squares[place.step.inputs[0]]
+            if not self._is_measured(place):
+                fitting.reason = "an input of root mean square 1 is assumed"
+            scale = {"input_std": _rounded(math.sqrt(square))}
+            if factor != 1.0:
+                gain = self._point(place).first_layer_gain(math.sqrt(square))
+                scale = {"gain": _rounded(gain * factor)}
+            self._take(fitting, rotation, activation.identifier, depth=depth, **scale, **axes)
+            return
+        if not place.first:
+            # Of a sum, which has the variance of all its terms.
+            factor /= math.sqrt(self._read[place.step.inputs[0]])
+        if self.method == "diagonal" and math.isclose(factor, 1.0, rel_tol=_NEAR):
+            self._take(
+                fitting, initializers.OddSigmoidInit, activation.identifier, depth=depth, **axes
+            )
+            return
+        if not math.isclose(factor, 1.0, rel_tol=_NEAR):
+            axes = {"gain": _rounded(self._point(place).gain * factor), **axes}
+        if place.bottleneck is not None:
+            axes = {"bottleneck": place.bottleneck, **axes}
+        self._take(fitting, rotation, activation.identifier, depth=depth, **axes)
+
+    def _linear(self, fitting: Fitting, place: Place, gain: float) -> None:
+        """Of a kernel that no activation follows before the next."""
+        kept = {} if place.bottleneck is None else {"bottleneck": place.bottleneck}
+        self._take(
+            fitting,
+            initializers.OddSigmoidOrthogonal,
+            depth=1,
+            gain=_rounded(gain),
+            **kept,
+            **fitting.kernel.axes,
+        )
+
+    def _few_kernel(self, fitting: Fitting, place: Place) -> None:
+        """Of a function of few inputs, whose derivatives count."""
+        few = self._few
+        assert few is not None
+        assert place.activation is not None
+        cls = (
+            initializers.OddSigmoidInit
+            if self.method == "diagonal"
+            else initializers.OddSigmoidOrthogonal
+        )
+        arguments: dict[str, Any] = {"depth": self._depth(place), "input_dim": few}
+        this = fitting.place
+        if this is not None and this.activation is not None:
+            if this.first:
+                arguments["input_dim"] = this.reads
+                if not self._is_measured(this):
+                    fitting.reason = "inputs that cover [-1, 1] are assumed"
+                elif cls is initializers.OddSigmoidOrthogonal:
+                    arguments["input_std"] = _rounded(math.sqrt(self._squares[this.step.inputs[0]]))
+            elif this.reads == few < this.width:
+                # A narrow layer between wide ones, which is not to be taken for the first.
+                del arguments["input_dim"]
+                arguments["gain"] = _rounded(solver.smooth_gain(self._depth(place)))
+                cls = initializers.OddSigmoidOrthogonal
+        self._take(fitting, cls, place.activation.identifier, **arguments, **fitting.kernel.axes)
+
+    def _take(self, fitting: Fitting, cls: Any, activation: Any = None, **arguments: Any) -> None:
+        """Gives a kernel its initializer, with a seed of its own."""
+        if fitting.kernel.role == "depthwise":
+            arguments |= fitting.kernel.axes
+        if activation is not None:
+            arguments = {"activation": activation, **arguments}
+        if self.seed is not None:
+            sequence = np.random.SeedSequence([self.seed, self._drawn])
+            arguments["seed"] = int(sequence.generate_state(1)[0])
+        self._drawn += 1
+        fitting.initializer = cls(**arguments)
+        fitting.written = _written(cls, arguments)
+
+    # ------------------------------------------------------------------------------
+    # What to expect
+    # ------------------------------------------------------------------------------
+
+    def _predict(self, fittings: list[Fitting]) -> None:
+        """The spread behind each rotation, by the mean-field equation of the solver."""
+        by_layer = {id(f.kernel.layer): f for f in fittings if f.kernel.role == "main"}
+        places = {place.step: place for place in self.graph.places}
+
+        def square(step: Step, read: list[float]) -> float | None:
+            if step in self.measured:
+                return self.measured[step] ** 2
+            if step.enters:
+                return 1.0
+            if _POOLING.search(type(step.operation).__name__):
+                return math.nan
+            place = places.get(step)
+            value = None
+            if place is not None:
+                value = read[0] * _growth(by_layer.get(id(place.layer)))
+            end = self._ends.get(step)
+            if end is None or end.activation is None:
+                return value
+            entering = read[0] if value is None else value
+            return _activated(end.activation.function, entering)
+
+        squares = self.graph.fold(square)
+        for fitting in fittings:
+            place = fitting.place
+            if fitting.initializer is None or place is None or place.activation is None:
+                continue
+            value = squares[place.end]
+            fitting.predicted = math.sqrt(value) if math.isfinite(value) else None
+
+
+_NEAR: Final = 0.02  # of a gain: no more than a sum of one term and of one part in 25 is
+
+
+_POOLING: Final = re.compile("Pool")  # what becomes of a signal there is not computed
+
+
+def _rounded(value: float) -> float:
+    """As a user would write it: to four digits."""
+    return float(f"{value:.4g}")
+
+
+def _growth(fitting: Fitting | None) -> float:
+    """By how much a kernel multiplies the mean square of what it reads; NaN if not known."""
+    initializer = None if fitting is None else fitting.initializer
+    if not isinstance(initializer, initializers.OddSigmoidOrthogonal) or fitting is None:
+        return math.nan
+    gain = initializer.first_gain(tuple(fitting.kernel.variable.shape))
+    if gain is None:
+        gain = initializer.effective_gain
+    omega = float(initializer.activation.profile.critical_gain)
+    if initializer.bottleneck is not None:
+        return math.nan  # what of a signal is in the directions that are kept, none can say
+    return (gain * omega) ** 2
+
+
+def _activated(function: OddSigmoid, square: float) -> float:
+    """The mean square behind an activation of Gaussian numbers."""
+    if not 0 < square < math.inf:
+        return math.nan
+    # To four digits, so that what a deep network settles at is computed once.
+    unit = _unit_square(function.unit_reference, _rounded(square * function.rate**2))
+    return function.amplitude**2 * unit
+
+
+@functools.lru_cache(maxsize=1024)
+def _unit_square(reference: solver.Function, square: float) -> float:
+    gain = 1 / solver.profile_of(reference).critical_gain  # by which the solver multiplies it
+    std = solver.propagate_orthogonal(reference, 1, gain, math.sqrt(square))
+    return float(std[0] ** 2)
+
+
+def _written(cls: type, arguments: Mapping[str, Any]) -> str:
+    """The call by which a user would make an initializer."""
+    shown = [
+        _shown(value) if key == "activation" else f"{key}={value!r}"
+        for key, value in arguments.items()
+    ]
+    return f"{cls.__name__}({', '.join(shown)})"
+
+
+def _shown(activation: Any) -> str:
+    if isinstance(activation, str):
+        return repr(activation).replace("'", '"')
+    if isinstance(activation, OddSigmoid):
+        config = {"amplitude": activation.amplitude, "rate": activation.rate}
+        if hasattr(activation, "order"):
+            config["order"] = activation.order
+        scaling = ", ".join(f"{k}={v:g}" for k, v in config.items() if v != 1)
+        return f"{type(activation).__name__}({scaling})"
+    return str(getattr(activation, "__name__", type(activation).__name__))

@@ -127,7 +127,9 @@ class TestWhichKernels:
         ids=lambda parts: type(parts[0]).__name__,
     )
     def test_an_activation_is_found_behind_what_moves_numbers_about(self, between):
-        model = sequential((16,), layers.Dense(24), *between, ko.Erf(), layers.Flatten(), dense())
+        model = sequential(
+            (16,), layers.Dense(24), *between, ko.Erf(), layers.Flatten(name="end"), dense()
+        )
         first, second = planned(model).kernels
         assert (first.activation, first.depth) == ("erf", 2)
         assert second.activation == "tanh"

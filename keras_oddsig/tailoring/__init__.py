@@ -6,7 +6,8 @@
 """
 
 from keras_oddsig.tailoring.fitting import tailor
-from keras_oddsig.tailoring.kernels import register_layer
+from keras_oddsig.tailoring.kernels import register_layer as register_layer
 from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
 
-__all__ = ["TailorReport", "TailoredKernel", "register_layer", "tailor"]
+# `register_layer` is named with the module: by itself it would not say for what.
+__all__ = ["TailorReport", "TailoredKernel", "tailor"]

@@ -95,6 +95,15 @@ def test_a_cell_of_another_budget_is_told_apart_and_not_compared_with_the_paper(
     assert not any("L-BFGS 2000" in each for each in page.beside_the_paper(found))
 
 
+def test_runs_of_two_precisions_are_not_mixed(tmp_path, capsys):
+    path = tmp_path / "results.jsonl"
+    doubled = {**row("glorot uniform", 0, 0.1), "key": "pinn 1 float64|burgers|0"}
+    path.write_text("\n".join(json.dumps(each) for each in (ROWS[0], doubled)) + "\n")
+    with pytest.raises(SystemExit):
+        command.main([str(path), "--output", str(tmp_path / "page.md")])
+    assert "float32 and in float64" in capsys.readouterr().err
+
+
 def test_errors_are_sorted_by_the_roughness_of_the_start():
     smooth = {"equation": "poisson1d"}
     rows = [row("glorot uniform", seed, 0.2, **smooth, u_xx=0.1) for seed in range(3)]

@@ -103,6 +103,15 @@ class TestRough:
         found = ko.signal_report(rough, points(1), derivatives=False)
         assert found.advice == "Nothing to do."
 
+    def test_is_told_of_the_last_odd_sigmoid_whatever_follows(self, rough):
+        flat = keras.layers.Dense(1, "sigmoid", kernel_initializer="zeros")
+        end = keras.layers.Activation("sigmoid")
+        model = keras.Sequential([keras.Input((1,)), *rough.layers[:-1], flat, end])
+        model.compile(run_eagerly=True)
+        found = ko.signal_report(model, points(1), derivatives=True)
+        assert found.verdict == "rough"
+        assert "input_dim=m" in found.advice
+
     def test_is_in_units_of_the_domain(self, smooth):
         first = smooth.layers[0]
         first.kernel.assign(first.kernel * 10)

@@ -152,17 +152,18 @@ def ours_scaled(demonstration: Demonstration, _: int) -> keras.initializers.Init
     )
 
 
+SCALED = "OddSigmoidOrthogonal(input_dim, input_std)"
 METHODS: dict[str, Init] = {
     "Glorot uniform, by DeepXDE's name": glorot_as_named,
     "Glorot uniform, own kernels": glorot_per_layer,
     "OddSigmoidOrthogonal(input_dim)": ours,
-    "OddSigmoidOrthogonal(input_dim, input_std)": ours_scaled,
+    SCALED: ours_scaled,
 }
 
 
 def methods_of(name: str) -> list[str]:
     """Inputs that cover [-1, 1] have the `input_std` that is the default: there, no fourth."""
-    return [method for method in METHODS if method != list(METHODS)[3] or name == "ode_system"]
+    return [method for method in METHODS if method != SCALED or name == "ode_system"]
 
 
 # ----------------------------------------------------------------------------------

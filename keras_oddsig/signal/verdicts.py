@@ -67,7 +67,7 @@ OFFSET: Final = 5.0
 BLIND: Final = 0.97
 
 # Of the second derivative by the inputs, over their half-width squared (of inputs that cover
-# [-1, 1], by itself). `u_xx = -pi**2 sin(pi x)`, networks of 3 to 10 layers, 2,000 runs: up to 4
+# [-1, 1], by itself). `u_xx = -pi**2 sin(pi x)`, networks of 3 to 10 layers, 2,160 runs: up to 4
 # the median error is .9 of Glorot's or less, from 4 to 8 twice it, from 8 to 12 four times (three
 # runs in four are worse than Glorot's median), from 20 on twelve times and more
 # (`docs/benchmarks-pinn.md`).
@@ -252,7 +252,9 @@ def advice_on(measured: Measured, verdict: str, start: int) -> str:
 
 def _advice_on_derivatives(measured: Measured) -> str:
     """What to do if derivatives enter the loss; nothing where the network is smooth enough."""
-    rough, odd = roughness(measured), [c for c in measured.calls if c.activation is not None]
+    odd = [call for call in measured.calls if call.activation is not None]
+    # Of the last row that is judged; one of another activation may follow.
+    rough = roughness(measured)[[c.activation is not None for c in measured.calls]]
     if not odd or rough[-1] <= ROUGH:
         return ""
     size = rough[-1] / (3 * measured.source.spread**2)

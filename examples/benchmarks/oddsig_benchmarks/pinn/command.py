@@ -23,7 +23,7 @@ from ..progress import run_missing
 from ..results import Results
 from .cells import GRIDS
 from .equations import EQUATIONS
-from .grids import Group, Program, groups_of
+from .grids import DOUBLED, Group, Program, groups_of
 from .methods import METHODS
 
 SEEDS = {"smoke": 2, "standard": 3, "longer": 3, "full": 5}
@@ -60,7 +60,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--estimate", action="store_true", help="how long would it take?")
     args = parser.parse_args(argv)
     args.seeds = args.seeds if args.seeds is not None else SEEDS[args.grid]
-    args.results = args.results or Path(f"pinn-{args.grid}.jsonl")
+    precision = "-float64" if DOUBLED else ""
+    args.results = args.results or Path(f"pinn-{args.grid}{precision}.jsonl")
     types.require_at_least(1, parser, args, "seeds", "jobs")
     types.require_at_least(0, parser, args, "first_seed")
     args.groups = groups_of(

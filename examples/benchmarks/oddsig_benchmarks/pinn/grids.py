@@ -14,6 +14,8 @@ from .cells import GRIDS
 from .methods import METHODS
 
 BUDGET = 1  # a number for what a run is: rows of another do not count as done
+# JAX's own switch, in the words that it takes; read here without JAX.
+DOUBLED = os.environ.get("JAX_ENABLE_X64", "").lower() in ("y", "yes", "t", "true", "on", "1")
 SMOKE_METHODS = (
     "glorot uniform",
     "fixed .085, by outputs",
@@ -27,7 +29,7 @@ SMOKE_METHODS = (
 class Group(Runs):
     """The runs of one method in one cell."""
 
-    PREFIX = f"pinn {BUDGET}{' float64' if os.environ.get('JAX_ENABLE_X64') else ''}"
+    PREFIX = f"pinn {BUDGET}{' float64' if DOUBLED else ''}"
 
     @property
     def program(self) -> Program:

@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> Path:
     rows, environments = read(args.results)
     if not rows:
         parser.error("these files hold no runs")
+    if len({"float64" in row["key"].partition("|")[0] for row in rows}) > 1:
+        parser.error("runs in float32 and in float64 do not go on one page")
     methods = len({row["method"] for row in rows})
     choice = cells_of(read(args.choice)[0], standard()) if args.choice else []
     reading = args.reading.read_text().strip() if args.reading else ""

@@ -147,6 +147,23 @@ class Rotations:
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """Another draw, behind inputs that are scaled one by one.
+
+    Attributes:
+        draw: The other.
+        factors: By which each of the `m` inputs is multiplied.
+    """
+
+    draw: Draw
+    factors: tuple[float, ...]
+
+    def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
+        factors = ops.convert_to_tensor(np.array(self.factors)[:, None], source.dtype)
+        return self.draw.matrices(axes, source) * factors
+
+
+@dataclass(frozen=True)
 class Maps:
     """How many matrices, each of `m` inputs and `n` outputs."""
 

@@ -10,9 +10,11 @@ import copy
 import inspect
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, Final
 
 import keras
+import numpy as np
 
 from keras_oddsig import _arguments, _axes, _backend, _draws, _scales, _seeds
 
@@ -40,7 +42,7 @@ class KernelInitializer(keras.initializers.VarianceScaling):
     Args:
         activation, depth, input_axes, output_axes, seed, gates, input_dim: As for
             `OddSigmoidInit`.
-        input_std: The root mean square of a network's few inputs, those of `input_dim`.
+        input_std: As for `OddSigmoidOrthogonal`.
 
     Attributes:
         activation: The `keras_oddsig.OddSigmoid` that the argument means.
@@ -56,7 +58,7 @@ class KernelInitializer(keras.initializers.VarianceScaling):
         seed: Any,
         gates: int,
         input_dim: int | None,
-        input_std: float | None = None,
+        input_std: float | Sequence[float] | None = None,
     ) -> None:
         # Not super().__init__: its scale, mode, distribution and seed are none of ours.
         _arguments.integer("depth", depth, at_least=1)
@@ -84,10 +86,8 @@ class KernelInitializer(keras.initializers.VarianceScaling):
                     "as physics-informed networks, and to be left out elsewhere. "
                     f"Received: input_dim={input_dim!r}"
                 )
-        if input_std is not None:
-            _arguments.real("input_std", input_std, above=0)
         self.input_dim = None if input_dim is None else int(input_dim)
-        self.input_std = None if input_std is None else float(input_std)
+        self.input_std = None if input_std is None else _positive(input_std)
 
     def __call__(self, shape: Any, dtype: Any = None, layout: Any = None) -> Any:
         """Draws a kernel.
@@ -105,7 +105,8 @@ class KernelInitializer(keras.initializers.VarianceScaling):
         Raises:
             TypeError: If the shape is no sequence of integers.
             ValueError: If the shape cannot be read as a matrix, its outputs do not divide
-                into `gates`, or the dtype is not floating.
+                into `gates`, it has not as many inputs as `input_std` numbers, or the dtype is
+                not floating.
         """
         dtype = _floating(dtype)
         axes = _axes.KernelAxes.read(shape, self.input_axes, self.output_axes, self.gates)
@@ -130,10 +131,28 @@ class KernelInitializer(keras.initializers.VarianceScaling):
         """What to draw for a kernel of this shape, by its place where `input_dim` tells it."""
         first_gain = self._first_gain(axes)
         if first_gain is not None:
-            return _draws.Slopes(first_gain * self.activation.profile.critical_gain)
+            return self._scaled(
+                _draws.Slopes(first_gain * self.activation.profile.critical_gain), axes
+            )
         if self.input_dim is not None and axes.n < min(axes.m, FEW + 1):
             return _draws.Rotations(1.0, "haar", None)  # an output: no activation follows
-        return self._draw()
+        return self._draw() if self.input_dim is not None else self._scaled(self._draw(), axes)
+
+    def _scaled(self, draw: _draws.Draw, axes: _axes.KernelAxes) -> _draws.Draw:
+        """A draw for data, whose features may be of several scales."""
+        if not isinstance(self.input_std, tuple):
+            return draw
+        if len(self.input_std) != axes.m:
+            raise ValueError(
+                f"`input_std` must be a number, or as many as the kernel of shape {axes.shape} has "
+                f"inputs, {axes.m}. Received: {len(self.input_std)} numbers"
+            )
+        return _draws.Scaled(draw, tuple(1 / std for std in self.input_std))
+
+    @property
+    def common_std(self) -> float | None:
+        """That of the data as the gain knows them: 1 where each feature has its own."""
+        return 1.0 if isinstance(self.input_std, tuple) else self.input_std
 
     def first_gain(self, shape: Any) -> float | None:
         """The gain of a kernel that reads a network's few inputs, those of `input_dim`.
@@ -155,7 +174,7 @@ class KernelInitializer(keras.initializers.VarianceScaling):
     def _first_gain(self, axes: _axes.KernelAxes) -> float | None:
         if axes.m != self.input_dim or axes.n <= axes.m:
             return None
-        std = _SYMMETRIC_STD if self.input_std is None else self.input_std
+        std = self.common_std or _SYMMETRIC_STD
         return math.sqrt(axes.m) * _SYMMETRIC_STD / std
 
     def get_config(self) -> dict[str, Any]:
@@ -214,6 +233,20 @@ class KernelInitializer(keras.initializers.VarianceScaling):
         duplicate = memo[id(self)] = type(self).__new__(type(self))
         duplicate.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return duplicate
+
+
+def _positive(input_std: Any) -> float | tuple[float, ...]:
+    """A number, or one for each feature."""
+    if isinstance(input_std, np.ndarray):
+        input_std = input_std.tolist()
+    if not isinstance(input_std, list | tuple):
+        _arguments.real("input_std", input_std, above=0)
+        return float(input_std)
+    if not input_std:
+        raise ValueError("`input_std` must hold a number for each input. Received: input_std=[]")
+    for number in input_std:
+        _arguments.real("input_std", number, above=0)
+    return tuple(float(number) for number in input_std)
 
 
 def _floating(dtype: Any) -> str:

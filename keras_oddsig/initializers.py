@@ -48,6 +48,7 @@ and a scale computed is in `_axes`, `_draws`, `_seeds` and `_scales`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 import keras
@@ -224,6 +225,8 @@ class OddSigmoidOrthogonal(KernelInitializer):
             and grows to it. By default the inputs are taken as activations of such a layer.
             With `input_dim` it is the root mean square of the inputs, by default .58, that of
             inputs which cover [-1, 1]: entries have the standard deviation `.58 omega / s`.
+            For features of several scales, a sequence of one number for each input of the kernel:
+            each row is divided by its own.
         bottleneck: For networks in which narrow layers lie between wide ones, the width `k >= 1`
             of the narrowest that the signal must pass; not for the first layer, which reads
             data. By default a kernel into a narrow layer picks directions at random and loses
@@ -262,7 +265,7 @@ class OddSigmoidOrthogonal(KernelInitializer):
         output_axes: Any = None,
         seed: Any = None,
         gates: int = 1,
-        input_std: float | None = None,
+        input_std: float | Sequence[float] | None = None,
         bottleneck: int | None = None,
         input_dim: int | None = None,
     ) -> None:
@@ -287,8 +290,9 @@ class OddSigmoidOrthogonal(KernelInitializer):
             gain = solver.smooth_gain(self.depth)
         self.operating_point = _scales.operating_point(self.activation, self.depth, gain)
         self.effective_gain = self.operating_point.gain
-        if self.input_std is not None and self.input_dim is None:
-            self.effective_gain = self.operating_point.first_layer_gain(self.input_std)
+        std = self.common_std
+        if std is not None and self.input_dim is None:
+            self.effective_gain = self.operating_point.first_layer_gain(std)
         self.bottleneck = None if bottleneck is None else int(bottleneck)
 
     def _draw(self) -> _draws.Draw:
@@ -300,7 +304,7 @@ class OddSigmoidOrthogonal(KernelInitializer):
         config.update(
             gain=self.gain,
             rotation=self.rotation,
-            input_std=self.input_std,
+            input_std=list(self.input_std) if isinstance(self.input_std, tuple) else self.input_std,
             bottleneck=self.bottleneck,
         )
         return config

@@ -170,6 +170,32 @@ class TestOrthogonal:
         expected = draw(hidden, (128, 128)) * point.spread / 2 / std
         assert draw(first, (128, 128)) == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
+    @pytest.mark.parametrize("dim", [None, 3])
+    def test_features_of_several_scales_enter_alike(self, draw, dim):
+        kwargs = {"depth": 20, "seed": 1, "input_dim": dim}
+        scales = np.array([1e-3, 1.0, 1e3])
+        each, one = (
+            draw(ko.OddSigmoidOrthogonal("tanh", input_std=s, **kwargs), (3, 8))
+            for s in (scales, 1.0)
+        )
+        assert each * scales[:, None] == pytest.approx(one, rel=1e-5)
+        window = ko.OddSigmoidOrthogonal("tanh", input_std=list(scales), seed=1)
+        kernel = draw(window, (3, 3, 3, 8))
+        assert np.linalg.norm(kernel[1, 1], axis=1) * scales == pytest.approx(
+            np.linalg.norm(kernel[1, 1, 1] * scales[1]), rel=1e-5
+        )
+
+    def test_other_kernels_of_a_few_inputs_have_no_features(self, draw):
+        init = ko.OddSigmoidOrthogonal("tanh", input_dim=2, input_std=[1.0, 9.0], seed=1)
+        assert draw(init, (8, 8)) == pytest.approx(
+            draw(ko.OddSigmoidOrthogonal("tanh", input_dim=2, seed=1), (8, 8))
+        )
+
+    def test_a_number_for_each_feature_fits_the_kernel(self, draw):
+        init = ko.OddSigmoidOrthogonal("tanh", input_std=[1.0, 2.0])
+        with pytest.raises(ValueError, match=r"`input_std` must .* inputs, 4\. Received: 2 numb"):
+            draw(init, (4, 8))
+
     def test_inputs_need_a_spread_to_begin_at(self):
         with pytest.raises(ValueError, match=r"`input_std` must .* input_std=1.0, gain=0.9"):
             ko.OddSigmoidOrthogonal("tanh", gain=0.9, input_std=1.0)
@@ -749,6 +775,8 @@ class TestArguments:
         (ko.OddSigmoidOrthogonal, {"gain": math.nan}, ValueError, "gain=nan"),
         (ko.OddSigmoidOrthogonal, {"input_std": 0}, ValueError, "input_std=0"),
         (ko.OddSigmoidOrthogonal, {"input_std": "one"}, TypeError, "input_std='one'"),
+        (ko.OddSigmoidOrthogonal, {"input_std": [1.0, 0]}, ValueError, "input_std=0"),
+        (ko.OddSigmoidOrthogonal, {"input_std": []}, ValueError, r"input_std=\[\]"),
         (ko.OddSigmoidOrthogonal, {"bottleneck": 0}, ValueError, "bottleneck=0"),
         (ko.OddSigmoidOrthogonal, {"bottleneck": 4.0}, TypeError, "bottleneck=4.0"),
     ],

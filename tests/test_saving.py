@@ -37,6 +37,7 @@ INITIALIZERS = [
     ko.OddSigmoidInit(ko.Algebraic(order=3, amplitude=2.0), noise_scale=0.1, seed=5),
     ko.OddSigmoidInit(tanh_and_softsign, seed=keras.random.SeedGenerator(4)),
     ko.OddSigmoidOrthogonal("langevin", depth=9, rotation="haar", input_std=0.5),
+    ko.OddSigmoidOrthogonal("tanh", depth=9, input_std=(0.5, 200.0)),
     ko.OddSigmoidOrthogonal(ko.Arctan(rate=3.0), gain=1.2, input_axes=[1], output_axes=[0]),
     ko.OddSigmoidOrthogonal("tanh", depth=5, input_dim=2, input_std=0.3),
     ko.OddSigmoidInit("tanh", depth=5, input_dim=2),

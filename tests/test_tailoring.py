@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 
 import keras_oddsig as ko
-from keras_oddsig.tailoring import application, fitting
+from keras_oddsig.tailoring import application, calibration
 
 WIDTH = 24
 
@@ -615,7 +615,7 @@ class TestInPlace:
 
         model = chain(2)
         before = values(model)
-        monkeypatch.setattr(fitting, "measurement", failing)
+        monkeypatch.setattr(calibration, "calibrate", failing)
         with pytest.raises(RuntimeError, match="no room"):
             ko.tailor(model, samples(16))
         assert same(values(model), before)

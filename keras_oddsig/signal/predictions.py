@@ -57,6 +57,8 @@ def _kind(initializer: Any) -> Any:
     """Equal for initializers whose layers make one chain; `None` without a prediction."""
     if initializer is None or getattr(initializer, "bottleneck", None) is not None:
         return None  # what of a signal is in the directions that are kept, none can say
+    if isinstance(initializer.input_std, tuple):
+        return None  # one number does not say what features of several scales are like
     scale = (
         initializer.effective_noise_scale
         if isinstance(initializer, initializers.OddSigmoidInit)

@@ -6,14 +6,14 @@ Everything is drawn before anything is changed. What is changed is put back, wha
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import keras
 from keras import ops
 
-from keras_oddsig.tailoring.plan import Fitting
+from keras_oddsig.tailoring.choice import Fitting
 
 # From so many kernels on, a bar shows how far the draws are.
 _MANY: Final = 50
@@ -31,15 +31,23 @@ def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
         yield
         return
     values: list[tuple[Any, Any]] = []
+    offsets: dict[int, Any] = {}
     for fitting in _progress(chosen):
         kernel = fitting.kernel
-        values.append((kernel.variable, _drawn(fitting)))
+        drawn = _drawn(fitting)
+        values.append((kernel.variable, drawn))
+        if fitting.inputs is not None and fitting.inputs.mean is not None:
+            offsets[id(kernel.layer)] = _offset(drawn, fitting.inputs.mean)
     settings = [(f.kernel.layer, f.kernel.initializer, f.initializer) for f in chosen]
     for layer in {id(f.kernel.layer): f.kernel.layer for f in chosen}.values():
         bias = getattr(layer, "bias", None)
         if bias is not None and bias.trainable:
-            values.append((bias, ops.zeros(bias.shape, bias.dtype)))
-            settings.append((layer, "bias_initializer", keras.initializers.Zeros()))
+            offset = offsets.get(id(layer))
+            start: Any = keras.initializers.Zeros()
+            if offset is not None:
+                start = keras.initializers.Constant(offset)
+            values.append((bias, start(bias.shape, bias.dtype)))
+            settings.append((layer, "bias_initializer", start))
     optimizer: Any = getattr(model, "optimizer", None)
     trained = optimizer is not None and optimizer.built
     steps = int(ops.convert_to_numpy(optimizer.iterations)) if trained else 0
@@ -58,6 +66,32 @@ def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
                 stacklevel=4,
             )
         yield
+
+
+def _offset(kernel: Any, mean: Any) -> Any:
+    """The bias that takes away what a kernel, its outputs last, makes of the mean of its inputs."""
+    array = ops.convert_to_numpy(ops.cast(kernel, "float32")).astype("float64")
+    taps = array.reshape(-1, *array.shape[-2:]).sum(axis=0)
+    return (-mean @ taps).astype("float32")
+
+
+def rescale(fittings: Sequence[Fitting], factors: Mapping[int, float]) -> None:
+    """Multiplies kernels, with the biases that take a mean away, by factors for their variables.
+
+    Within `applied`, whose layers it gives the initializers as they are now.
+    """
+    for fitting in fittings:
+        kernel = fitting.kernel
+        factor = factors.get(id(kernel.variable))
+        if factor is None:
+            continue
+        kernel.variable.assign(kernel.variable.value * factor)
+        setattr(kernel.layer, kernel.initializer, fitting.initializer)
+        if fitting.inputs is not None and fitting.inputs.mean is not None:
+            bias = kernel.layer.bias
+            bias.assign(bias.value * factor)
+            start = keras.initializers.Constant(ops.convert_to_numpy(bias.value))
+            kernel.layer.bias_initializer = start
 
 
 def _drawn(fitting: Fitting) -> Any:

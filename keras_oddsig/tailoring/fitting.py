@@ -13,11 +13,11 @@ import numpy as np
 from keras_oddsig import _arguments
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.data import batches, check_batch, check_data, fixed_batch, to_device
-from keras_oddsig.signal.measurement import Measured, measurement
-from keras_oddsig.tailoring import application, graph
+from keras_oddsig.tailoring import application, calibration, graph
+from keras_oddsig.tailoring.choice import Fitting
 from keras_oddsig.tailoring.graph import Graph
 from keras_oddsig.tailoring.kernels import kernels_of
-from keras_oddsig.tailoring.plan import Fitting, Planner
+from keras_oddsig.tailoring.plan import Planner
 from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
 from keras_oddsig.tailoring.trace import Step, structure_of, tracing
 
@@ -105,14 +105,17 @@ def tailor(
     watch = selection.watch(model, lambda layer: True)
     with tracing(model, watch, x) as trace:
         found = graph.graph_of(trace, watch)
-        measured = {} if x is None else _root_mean_squares(found, x)
-    planner = Planner(found, method, None if depth == "auto" else int(depth), seed, measured)
+        read = {} if x is None else _numbers_read(found, x)
+    planner = Planner(found, method, None if depth == "auto" else int(depth), seed, read)
     fittings = planner.plan()
     fittings += _never_called(layers, fittings)
     spreads: Mapping[int, float] = {}
     if not dry_run:
         with application.applied(model, fittings):
-            spreads = {} if x is None else _spreads(model, x, fittings)
+            if x is not None:
+                seen = calibration.calibrate(model, x, watch, fittings)
+                application.rescale(fittings, seen.factors)
+                spreads = seen.spreads
     return TailorReport(tuple(_rows(fittings, spreads)), trace.source, bool(dry_run))
 
 
@@ -170,8 +173,8 @@ def _as_taken(model: Any, x: Any) -> Any:
     return keras.tree.pack_sequence_as(structure, tensors)
 
 
-def _root_mean_squares(found: Graph, x: Any) -> dict[Step, float]:
-    """Those of the data, where kernels read them."""
+def _numbers_read(found: Graph, x: Any) -> dict[Step, Any]:
+    """The data where kernels read them, as arrays."""
     steps = list(
         dict.fromkeys(
             step
@@ -189,9 +192,7 @@ def _root_mean_squares(found: Graph, x: Any) -> dict[Step, float]:
         with keras.StatelessScope():
             tensors = keras.tree.flatten(function(keras.tree.flatten(x)))
     arrays = [keras.ops.convert_to_numpy(keras.ops.cast(t, "float32")) for t in tensors]
-    squares = [float(np.mean(np.square(a, dtype=np.float64))) for a in arrays]
-    # Of inputs that are zero everywhere nothing is known.
-    return {s: math.sqrt(v) for s, v in zip(steps, squares, strict=True) if v > 0}
+    return dict(zip(steps, arrays, strict=True))
 
 
 def _never_called(layers: Sequence[Any], fittings: Sequence[Fitting]) -> list[Fitting]:
@@ -204,27 +205,6 @@ def _never_called(layers: Sequence[Any], fittings: Sequence[Fitting]) -> list[Fi
         if id(kernel.variable) not in known
     ]
     return list({id(fitting.kernel.variable): fitting for fitting in missing}.values())
-
-
-def _spreads(model: Any, x: Any, fittings: Sequence[Fitting]) -> dict[int, float]:
-    """The measured spread behind each kernel's activation, by the layer that has the kernel."""
-    ends: dict[int, list[int]] = {}
-    for fitting in fittings:
-        if fitting.place is not None and fitting.place.activation is not None:
-            end = fitting.place.end.operation
-            ends[id(fitting.kernel.layer)] = [id(fitting.place.layer), id(end)]
-    seen = [layer for layer in selection.layers_of(model) if selection.activation_of(layer)]
-    if not seen:  # activations that are operations of the model's own code
-        return {}
-    measured: Measured = measurement(model)(x)
-    found: dict[int, float] = {}
-    for call, spread in zip(measured.calls, measured.table["std"], strict=True):
-        behind = call.layer if call.producer is None else call.producer
-        found.setdefault(id(behind), float(spread))
-    return {
-        kernel: next((found[end] for end in way if end in found), math.nan)
-        for kernel, way in ends.items()
-    }
 
 
 def _rows(fittings: Sequence[Fitting], spreads: Mapping[int, float]) -> list[TailoredKernel]:

@@ -146,6 +146,10 @@ _FUNCTIONS: Final = {
 }
 
 
+# What merges signals or moves them about, of the kinds that follow.
+KNOWN_KINDS: Final = frozenset({"transparent", "add", "average", "concatenate"})
+
+
 def kind_of(step: Step) -> str:
     """What a step does to a signal: its name if that is for a report only."""
     operation = step.operation
@@ -177,7 +181,7 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
             held = kernels_of(layer)
             if held:
                 by_step[step] = Place(step, layer, held)
-    residual = _residual_branches(trace.steps)
+    residual = _made_from_others(trace.steps, "add")
     graph = Graph(trace, tuple(by_step.values()), residual)
     for place in graph.places:
         _follow(place, by_step, trace, watch, residual)
@@ -188,9 +192,10 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
     tailored = {p.step: p for p in graph.places if p.activation is not None}
     linear = {p.step: p for p in graph.places if p.following.startswith(LINEAR)}
     _measure_chains(trace.steps, tailored, linear)
+    kept = _longest(trace.steps, dict.fromkeys(_made_from_others(trace.steps, "concatenate"), 1))
     for place in graph.places:
-        if blocks[place.step]:
-            place.bottleneck = None  # a sum carries the directions past the narrow layers
+        if blocks[place.step] or kept[place.step]:
+            place.bottleneck = None  # the merge carries the directions past the narrow layers
     _find_first(trace.steps, tailored, {p.end for p in tailored.values()})
     return graph
 
@@ -226,8 +231,8 @@ def _named(found: OddSigmoid, held: Any, name: str) -> Activation:
     return Activation(found, known if known and plain and known != "algebraic" else held, name)
 
 
-def _residual_branches(steps: Sequence[Step]) -> dict[Step, set[Step]]:
-    """The sums in which one term is made from another: of each, the terms that are branches."""
+def _made_from_others(steps: Sequence[Step], kind: str) -> dict[Step, set[Step]]:
+    """The merges in which one term is made from another: of each, the terms that are branches."""
     before: dict[Step, int] = {}  # the steps that came before, a bit each
     found = {}
     for step in steps:
@@ -235,7 +240,7 @@ def _residual_branches(steps: Sequence[Step]) -> dict[Step, set[Step]]:
         for each in step.inputs:
             mask |= before[each] | (1 << each.number)
         before[step] = mask
-        if kind_of(step) == "add":
+        if kind_of(step) == kind:
             skips = {
                 one
                 for one in step.inputs
@@ -399,6 +404,16 @@ def _find_first(steps: Sequence[Step], places: dict[Step, Place], ends: set[Step
 def _copies(step: Step) -> bool:
     """Whether a step's output is its input, as where a functional model is entered."""
     return type(step.operation).__name__ in ("ConvertToTensor", "Cast", "Identity")
+
+
+def data_read(place: Place, graph: Graph) -> Step | None:
+    """The step from which data come to a kernel that reads nothing else, or None."""
+    if not place.first or not place.step.inputs:
+        return None
+    sources, step = pure_sources(place, graph), place.step.inputs[0]
+    while step not in sources and (_copies(step) or step.operation is ONE_OF_MANY):
+        step = step.inputs[0]
+    return step if sources == [step] else None
 
 
 def pure_sources(place: Place, graph: Graph) -> list[Step]:

@@ -125,9 +125,14 @@ def register_layer(
 
 
 def activation_in(layer: Any) -> Any:
-    """The activation that a layer holds: under the name that it was registered with, if it was."""
+    """The activation that a layer holds."""
+    return getattr(layer, activation_attribute(layer), None)
+
+
+def activation_attribute(layer: Any) -> str:
+    """Under which name a layer holds its activation: that which it was registered with, if any."""
     entry = _entry(layer)
-    return getattr(layer, "activation" if entry is None else entry.activation, None)
+    return "activation" if entry is None else entry.activation
 
 
 def _entry(layer: Any) -> _Entry | None:

@@ -6,9 +6,7 @@ model, `application` does.
 
 from __future__ import annotations
 
-import functools
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,8 +16,16 @@ import numpy as np
 
 from keras_oddsig import initializers, solver
 from keras_oddsig._kernel_initializer import FEW
-from keras_oddsig.activations import OddSigmoid
-from keras_oddsig.tailoring.graph import LINEAR, Activation, Graph, Place
+from keras_oddsig.tailoring.choice import Fitting, give, rounded
+from keras_oddsig.tailoring.expectation import expect
+from keras_oddsig.tailoring.graph import (
+    LINEAR,
+    Activation,
+    Graph,
+    Place,
+    data_read,
+)
+from keras_oddsig.tailoring.inputs import Inputs, inputs_of
 from keras_oddsig.tailoring.kernels import Kernel
 from keras_oddsig.tailoring.trace import Step
 
@@ -27,29 +33,6 @@ from keras_oddsig.tailoring.trace import Step
 _FEW_FEATURES: Final = 4
 # Where the steps of a recurrent layer are not known.
 _STEPS: Final = 100
-
-
-@dataclass(eq=False)
-class Fitting:
-    """What a kernel is to get.
-
-    Attributes:
-        kernel: The kernel.
-        place: Of its first call.
-        initializer: Or None.
-        written: The initializer as a user would write it.
-        reason: Why there is none; or what was assumed; or "".
-        depth: The depth for which it is made, or None.
-        predicted: The spread that the solver expects behind the activation, or None.
-    """
-
-    kernel: Kernel
-    place: Place | None
-    initializer: Any = None
-    written: str | None = None
-    reason: str = ""
-    depth: int | None = None
-    predicted: float | None = None
 
 
 @dataclass
@@ -61,17 +44,20 @@ class Planner:
         method: `"auto"`, `"diagonal"` or `"orthogonal"`.
         depth: For all kernels, or None: of each the longest chain through it.
         seed: From which each kernel's own is made, or None.
-        measured: Root mean squares of data where they enter kernels, as far as they are known.
+        data: The numbers that enter kernels from outside, as far as they are known.
     """
 
     graph: Graph
     method: str
     depth: int | None
     seed: int | None
-    measured: Mapping[Step, float]
+    data: Mapping[Step, Any]
     _drawn: int = 0
 
     def __post_init__(self) -> None:
+        known = {step: inputs_of(numbers) for step, numbers in self.data.items()}
+        # Of inputs that are zero everywhere nothing is known.
+        self._measured = {step: each.rms for step, each in known.items() if each is not None}
         self._ends = {p.end: p for p in self.graph.places if p.activation is not None}
 
     def plan(self) -> list[Fitting]:
@@ -84,7 +70,7 @@ class Planner:
             for kernel in place.kernels:
                 found.setdefault(id(kernel.variable), self._fitting(kernel, place))
         fittings = list(found.values())
-        self._predict(fittings)
+        expect(fittings, self.graph, self._measured, self._squares, hold=self._few is None)
         return fittings
 
     def _by_layer(self) -> list[Place]:
@@ -137,10 +123,8 @@ class Planner:
     def _leaf(
         self, step: Step, read: list[float], of_activation: Any, of_data: Any
     ) -> float | None:
-        if step in self.measured:
-            return float(of_data(self.measured[step]))
-        if step.enters:
-            return float(of_data(1.0))
+        if step in self._measured or step.enters:
+            return float(of_data(self._measured.get(step, 1.0)))
         branches = self.graph.residual.get(step)
         if branches is not None:
             # All branches together bring what one does, so that the sum is less than twice what
@@ -168,8 +152,7 @@ class Planner:
                 case "recurrent":
                     self._recurrent(fitting, activation)
                 case "input":
-                    gain = activation.function.profile.critical_gain
-                    self._take(fitting, keras.initializers.Orthogonal, gain=_rounded(gain))
+                    self._steps_read(fitting, place, activation)
                 case "depthwise":
                     # No activation between it and the next: it passes on what it reads.
                     self._take(fitting, initializers.OddSigmoidOrthogonal, depth=1, gain=1.0)
@@ -204,7 +187,27 @@ class Planner:
         return found
 
     def _is_measured(self, place: Place) -> bool:
-        return any(step in self.measured for step in self._before(place))
+        return any(step in self._measured for step in self._before(place))
+
+    def _inputs(self, place: Place, kernel: Kernel) -> Inputs | None:
+        """What the data are like that a kernel reads; None where it reads anything else, too."""
+        source = data_read(place, self.graph)
+        if source not in self._measured:
+            return None
+        # Of a plain one each row is a feature's, and the layer's bias can take a mean away.
+        plain = not kernel.axes and (len(place.kernels) == 1 or kernel.role == "input")
+        bias = getattr(kernel.layer, "bias", None)
+        return inputs_of(
+            self.data[source],
+            few=self._few is not None,
+            own=plain,
+            biased=(
+                plain
+                and bias is not None
+                and bias.trainable
+                and tuple(bias.shape) == (kernel.read().n,)
+            ),
+        )
 
     def _recurrent(self, fitting: Fitting, activation: Activation) -> None:
         place = fitting.place
@@ -218,6 +221,37 @@ class Planner:
             fitting, initializers.OddSigmoidOrthogonal, activation.identifier, depth=fitting.depth
         )
 
+    def _steps_read(self, fitting: Fitting, place: Place, activation: Activation) -> None:
+        """What a recurrent layer reads adds to its state at each step: its norm is kept."""
+        inputs = self._inputs(place, fitting.kernel) if place.first else None
+        omega = activation.function.profile.critical_gain
+        if inputs is None or inputs.stds is None:
+            gain = omega if inputs is None else omega / inputs.std
+            self._take(fitting, keras.initializers.Orthogonal, gain=rounded(gain))
+        else:
+            axes = fitting.kernel.read()
+            norm = self._point(place).first_layer_gain(1.0) * max(1.0, math.sqrt(axes.n / axes.m))
+            self._take(
+                fitting,
+                initializers.OddSigmoidOrthogonal,
+                activation.identifier,
+                depth=self._depth(place),
+                rotation="haar",
+                input_std=[rounded(std * norm) for std in inputs.stds],
+            )
+        self._told(fitting, inputs)
+
+    def _told(self, fitting: Fitting, inputs: Inputs | None) -> None:
+        """Passes on what data are like."""
+        if inputs is None:
+            return
+        fitting.inputs = inputs
+        for remark in inputs.remarks:
+            fitting.say(remark)
+        if inputs.mean is not None and "seed" not in fitting.arguments:
+            # The bias is for this kernel alone, which the same config is to draw again.
+            give(fitting, type(fitting.initializer), {**fitting.arguments, "seed": _random_seed()})
+
     def _main(self, fitting: Fitting, place: Place, activation: Activation) -> None:
         if self._few is not None:
             self._few_kernel(fitting, place)
@@ -228,14 +262,18 @@ class Planner:
         axes = kernel.axes
         narrows = kernel.read().n < kernel.read().m
         if place.first and (self.method != "diagonal" or narrows):
-            square = self._squares[place.step.inputs[0]]
+            inputs = self._inputs(place, kernel)
             if not self._is_measured(place):
                 fitting.reason = "an input of root mean square 1 is assumed"
-            scale = {"input_std": _rounded(math.sqrt(square))}
-            if factor != 1.0:
-                gain = self._point(place).first_layer_gain(math.sqrt(square))
-                scale = {"gain": _rounded(gain * factor)}
-            self._take(fitting, rotation, activation.identifier, depth=depth, **scale, **axes)
+            std = math.sqrt(self._squares[place.step.inputs[0]]) if inputs is None else inputs.std
+            # A sum of several takes a part of each.
+            scale: Any = rounded(std / factor)
+            if inputs is not None and inputs.stds is not None:
+                scale = [rounded(each / factor) for each in inputs.stds]
+            self._take(
+                fitting, rotation, activation.identifier, depth=depth, input_std=scale, **axes
+            )
+            self._told(fitting, inputs)
             return
         if not place.first:
             # Of a sum, which has the variance of all its terms.
@@ -246,7 +284,7 @@ class Planner:
             )
             return
         if not math.isclose(factor, 1.0, rel_tol=_NEAR):
-            axes = {"gain": _rounded(self._point(place).gain * factor), **axes}
+            axes = {"gain": rounded(self._point(place).gain * factor), **axes}
         if place.bottleneck is not None:
             axes = {"bottleneck": place.bottleneck, **axes}
         self._take(fitting, rotation, activation.identifier, depth=depth, **axes)
@@ -258,7 +296,7 @@ class Planner:
             fitting,
             initializers.OddSigmoidOrthogonal,
             depth=1,
-            gain=_rounded(gain),
+            gain=rounded(gain),
             **kept,
             **fitting.kernel.axes,
         )
@@ -278,16 +316,22 @@ class Planner:
         if this is not None and this.activation is not None:
             if this.first:
                 arguments["input_dim"] = this.reads
+                inputs = self._inputs(this, fitting.kernel)
                 if not self._is_measured(this):
                     fitting.reason = "inputs that cover [-1, 1] are assumed"
                 elif cls is initializers.OddSigmoidOrthogonal:
-                    arguments["input_std"] = _rounded(math.sqrt(self._squares[this.step.inputs[0]]))
+                    std = math.sqrt(self._squares[this.step.inputs[0]])
+                    arguments["input_std"] = rounded(std if inputs is None else inputs.std)
+                    if inputs is not None and inputs.stds is not None:
+                        arguments["input_std"] = [rounded(each) for each in inputs.stds]
             elif this.reads == few < this.width:
                 # A narrow layer between wide ones, which is not to be taken for the first.
                 del arguments["input_dim"]
-                arguments["gain"] = _rounded(solver.smooth_gain(self._depth(place)))
+                arguments["gain"] = rounded(solver.smooth_gain(self._depth(place)))
                 cls = initializers.OddSigmoidOrthogonal
         self._take(fitting, cls, place.activation.identifier, **arguments, **fitting.kernel.axes)
+        if "input_std" in arguments:
+            self._told(fitting, inputs)
 
     def _take(self, fitting: Fitting, cls: Any, activation: Any = None, **arguments: Any) -> None:
         """Gives a kernel its initializer, with a seed of its own."""
@@ -299,101 +343,12 @@ class Planner:
             sequence = np.random.SeedSequence([self.seed, self._drawn])
             arguments["seed"] = int(sequence.generate_state(1)[0])
         self._drawn += 1
-        fitting.initializer = cls(**arguments)
-        fitting.written = _written(cls, arguments)
-
-    # ------------------------------------------------------------------------------
-    # What to expect
-    # ------------------------------------------------------------------------------
-
-    def _predict(self, fittings: list[Fitting]) -> None:
-        """The spread behind each rotation, by the mean-field equation of the solver."""
-        by_layer = {id(f.kernel.layer): f for f in fittings if f.kernel.role == "main"}
-        places = {place.step: place for place in self.graph.places}
-
-        def square(step: Step, read: list[float]) -> float | None:
-            if step in self.measured:
-                return self.measured[step] ** 2
-            if step.enters:
-                return 1.0
-            if _POOLING.search(type(step.operation).__name__):
-                return math.nan
-            place = places.get(step)
-            value = None
-            if place is not None:
-                value = read[0] * _growth(by_layer.get(id(place.layer)))
-            end = self._ends.get(step)
-            if end is None or end.activation is None:
-                return value
-            entering = read[0] if value is None else value
-            return _activated(end.activation.function, entering)
-
-        squares = self.graph.fold(square)
-        for fitting in fittings:
-            place = fitting.place
-            if fitting.initializer is None or place is None or place.activation is None:
-                continue
-            value = squares[place.end]
-            fitting.predicted = math.sqrt(value) if math.isfinite(value) else None
+        give(fitting, cls, arguments)
 
 
 _NEAR: Final = 0.02  # of a gain: no more than a sum of one term and of one part in 25 is
 
 
-_POOLING: Final = re.compile("Pool")  # what becomes of a signal there is not computed
-
-
-def _rounded(value: float) -> float:
-    """As a user would write it: to four digits."""
-    return float(f"{value:.4g}")
-
-
-def _growth(fitting: Fitting | None) -> float:
-    """By how much a kernel multiplies the mean square of what it reads; NaN if not known."""
-    initializer = None if fitting is None else fitting.initializer
-    if not isinstance(initializer, initializers.OddSigmoidOrthogonal) or fitting is None:
-        return math.nan
-    gain = initializer.first_gain(tuple(fitting.kernel.variable.shape))
-    if gain is None:
-        gain = initializer.effective_gain
-    omega = float(initializer.activation.profile.critical_gain)
-    if initializer.bottleneck is not None:
-        return math.nan  # what of a signal is in the directions that are kept, none can say
-    return (gain * omega) ** 2
-
-
-def _activated(function: OddSigmoid, square: float) -> float:
-    """The mean square behind an activation of Gaussian numbers."""
-    if not 0 < square < math.inf:
-        return math.nan
-    # To four digits, so that what a deep network settles at is computed once.
-    unit = _unit_square(function.unit_reference, _rounded(square * function.rate**2))
-    return function.amplitude**2 * unit
-
-
-@functools.lru_cache(maxsize=1024)
-def _unit_square(reference: solver.Function, square: float) -> float:
-    gain = 1 / solver.profile_of(reference).critical_gain  # by which the solver multiplies it
-    std = solver.propagate_orthogonal(reference, 1, gain, math.sqrt(square))
-    return float(std[0] ** 2)
-
-
-def _written(cls: type, arguments: Mapping[str, Any]) -> str:
-    """The call by which a user would make an initializer."""
-    shown = [
-        _shown(value) if key == "activation" else f"{key}={value!r}"
-        for key, value in arguments.items()
-    ]
-    return f"{cls.__name__}({', '.join(shown)})"
-
-
-def _shown(activation: Any) -> str:
-    if isinstance(activation, str):
-        return repr(activation).replace("'", '"')
-    if isinstance(activation, OddSigmoid):
-        config = {"amplitude": activation.amplitude, "rate": activation.rate}
-        if hasattr(activation, "order"):
-            config["order"] = activation.order
-        scaling = ", ".join(f"{k}={v:g}" for k, v in config.items() if v != 1)
-        return f"{type(activation).__name__}({scaling})"
-    return str(getattr(activation, "__name__", type(activation).__name__))
+def _random_seed() -> int:
+    """One that `keras.utils.set_random_seed` makes reproducible."""
+    return int(keras.ops.convert_to_numpy(keras.random.randint((), 0, 2**31 - 1)))

@@ -49,7 +49,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
             parser.error(f"no such file. Received: {path}")
     if not args.report and BACKEND != "jax":
         parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
-    args.rates = 1 if args.smoke else 3
+    args.rates = 2 if args.smoke else 3
     if args.smoke:
         args.models, args.seeds, args.steps = args.models or SMOKE, args.seeds or 1, args.steps or 5
     args.seeds = args.seeds or 3

@@ -67,7 +67,8 @@ def page_of(
         f"the tasks are in `{ROOMS}/tasks.py`, the recipes by hand in `{ROOMS}/entries.py`.",
         "*Keras's own* is a model as it is built, *after `tailor`* the same behind "
         "`ko.tailor(model, x)`, *by hand* the same with the README's recipe for such a network, "
-        "where it is one of the benchmarks. All have the same batches, "
+        "where it is one of the benchmarks, drawn from the seeds that `tailor` uses. All have the "
+        "same batches, "
         f"{_range(steps)} steps of Adam with a cosine decay, and three learning rates. "
         "A cell is the mean over "
         f"{_range(seeds)} seeds, their standard deviation, and in brackets the rate, which is the "

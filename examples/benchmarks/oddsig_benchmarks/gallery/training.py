@@ -87,7 +87,7 @@ def _initialized(entry: Entry, task: tasks.Task, method: str, seed: int) -> tupl
         about = {"kernels": [report.tailored, len(report.kernels)]}
     elif method == "by hand":
         assert entry.by_hand is not None
-        entry.by_hand(model)
+        entry.by_hand(model, seed)
     about["verdict"] = ko.signal_report(model, x).verdict
     return [np.asarray(variable.value) for variable in model.trainable_variables], about
 

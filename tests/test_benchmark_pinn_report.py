@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oddsig_benchmarks.pinn import cells
-from oddsig_benchmarks.pinn.report import command, page, paper, scores
+from oddsig_benchmarks.pinn.report import command, page, paper, scores, tailored
 
 FAMILIES = {
     "glorot uniform": "standard",
@@ -20,6 +20,7 @@ FAMILIES = {
     "rotation 1": "rotation",
     "few inputs, rotation": "few inputs",
     "candidate": "candidate",
+    "tailored": "tailored",
 }
 
 
@@ -128,6 +129,31 @@ def test_the_papers_figures_are_looked_up_by_network():
     assert paper.losses("poisson", 80, 32) is None
     assert paper.losses("burgers", 7, 16) is None
     assert all(len(row) == 8 for rows in paper.LOSSES.values() for row in rows)
+
+
+def test_tailor_stands_beside_the_initializers_with_a_verdict_for_each_cell():
+    machine = {"environment": "ab", "cpu": "a processor", "versions": {"keras": "3.15"}}
+    other = {**machine, "environment": "cd", "cpu": "another"}
+    rows = []
+    for equation, loss in (("burgers", 0.3), ("diffusion", 0.01), ("poisson", 0.9)):
+        for seed, by_hand in enumerate((0.1, 0.2, 0.4)):
+            rows.append(row("few inputs, rotation", seed, by_hand, equation=equation))
+            rows.append(row("tailored", seed, 0.1, equation=equation, loss=loss))
+    said = "\n".join(tailored.tailored_section(scores.cells_of(rows), [machine]))
+    assert "| burgers 5x32 | 3 | 0.3 [0.3, 0.3] | 0.2 [0.1, 0.4] | 1.5 | 0.5 | within the" in said
+    assert "| 0.05 | 0.5 | **below them** |" in said
+    assert "| 4.5 | 0.5 | **above them** |" in said
+    assert "Within the seeds or below them in 2 of 3 cells; above: poisson 5x32 (4.5)." in said
+    assert "was run on" not in said
+    rows = [{**r, "environment": "cd"} if r["method"] == "tailored" else r for r in rows]
+    said = "\n".join(tailored.tailored_section(scores.cells_of(rows), [machine, other]))
+    assert "*tailored* was run on another (keras 3.15), *few inputs, rotation* on a proc" in said
+
+
+def test_there_is_no_section_on_tailor_before_it_was_run():
+    found = scores.cells_of([row("few inputs, rotation", 0, 0.1)])
+    assert tailored.tailored_section(found, []) == []
+    assert "`tailor`" not in page.page_of(found, [], [], 1)
 
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once will do")

@@ -13,7 +13,7 @@ import pytest
 
 from oddsig_benchmarks.reporting import interval
 from oddsig_benchmarks.results import read
-from oddsig_benchmarks.trainability.report import claims, command
+from oddsig_benchmarks.trainability.report import claims, command, tailored
 from oddsig_benchmarks.trainability.report.page import (
     cell_table,
     comparison_table,
@@ -35,6 +35,8 @@ MACHINE = {
 TAGS = {
     "hartley": ["ours", "default"],
     "haar": ["ours"],
+    "hartley, scaled input": ["ours", "default"],
+    "tailored": ["ours"],
     "glorot normal": ["standard", "gaussian"],
     "lsuv": ["tuned"],
     "fixed .085": ["tuned"],
@@ -66,6 +68,7 @@ def row(method, seed, test, rate=1e-3, **options):
         "loss": 1.0,
         "curve_steps": [20, 40, 60],
         "curve": [test / 3, 2 * test / 3, test] if test is not None else [None] * 3,
+        "environment": "ab",
         "seconds_per_step": 0.002 if "structure" in TAGS[method] else 0.001,
         **options,
     }
@@ -249,6 +252,50 @@ def test_cells_come_in_order_whatever_the_files():
         "mnist, erf, 100 x 32, adam",
         "tabular, erf, 100 x 32, adam",
     ]
+
+
+def section(rows, environments=(MACHINE,)):
+    return "\n".join(tailored.tailored_section(cells_of(rows), environments))
+
+
+def test_tailor_stands_beside_the_recipe_with_a_verdict_for_each_cell():
+    noise = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+    rows = []
+    for depth, by in ((50, 0.004), (100, -0.02), (300, 0.032)):
+        for s, value in zip(SEEDS, noise, strict=True):
+            rows.append(row("hartley, scaled input", s, value, depth=depth))
+            rows.append(row("tailored", s, value + by, depth=depth))
+    # Behind on average, by one seed alone.
+    rows += [row("hartley, scaled input", s, 0.5, depth=9) for s in SEEDS]
+    rows += [row("tailored", s, 0.51 if s else 0.42, depth=9) for s in SEEDS]
+    said = section(rows)
+    ends = {line.split(" |")[0]: line.split(" | ")[-1] for line in said.splitlines()}
+    assert ends["| digits, erf, 50 x 32, adam"] == "within .005 |"
+    assert ends["| digits, erf, 100 x 32, adam"] == "**behind** |"
+    assert ends["| digits, erf, 300 x 32, adam"] == "**ahead** |"
+    assert ends["| digits, erf, 9 x 32, adam"] == "behind, not significantly |"
+    assert "| digits, erf, 100 x 32, adam | 0.480 | 0.500 | -0.020 [-0.020, -0.020] |" in said
+    assert "Within .005 or ahead in 2 of 4 cells, +0.002 on average over all of them" in said
+    assert "behind, in 1 of these significantly: digits, erf, 9 x 32, adam (-0.008)" in said
+    assert "was run on" not in said
+
+
+def test_there_is_no_section_on_tailor_before_it_was_run():
+    rows = [row("hartley, scaled input", s, 0.5) for s in SEEDS]
+    assert section(rows) == ""
+    assert "`tailor`" not in page_of(cells_of(rows), [MACHINE], [])
+    rows += [row("tailored", s, 0.5) for s in SEEDS]
+    assert "## `tailor` against the recipe by hand" in page_of(cells_of(rows), [MACHINE], [])
+
+
+def test_the_page_says_when_tailor_was_run_on_another_machine():
+    rows = [row("hartley, scaled input", s, 0.5) for s in SEEDS]
+    rows += [row("tailored", s, 0.5, environment="cd") for s in SEEDS]
+    later = {**MACHINE, "environment": "cd", "date": "2026-02-02"}
+    assert "was run on" not in section(rows, (MACHINE, later))
+    said = section(rows, (MACHINE, {**later, "cpu": "another processor"}))
+    assert "*tailored* was run on another processor (keras 3.15), *hartley, scaled" in said
+    assert "input* on a processor (keras 3.15): the same seed" in said
 
 
 def test_what_was_not_run_is_not_claimed():

@@ -47,23 +47,34 @@ def breast_cancer() -> Data:
 
 def mnist() -> Data:
     """From TensorFlow Datasets, which looks in `TFDS_DATA_DIR` first."""
+    train, test = _from_tfds("mnist", ["train", "test"])
+    return standardized(
+        *(train["image"].reshape(-1, 784), train["label"]),
+        *(test["image"].reshape(-1, 784), test["label"]),
+    )
+
+
+def cifar10(train: int, test: int) -> Data:
+    """The first images of each part, `(32, 32, 3)`; from TensorFlow Datasets, too."""
+    first, held_out = _from_tfds("cifar10", [f"train[:{train}]", f"test[:{test}]"])
+    return standardized(first["image"], first["label"], held_out["image"], held_out["label"])
+
+
+def _from_tfds(name: str, splits: list[str]) -> Any:
+    """Parts of a data set, as arrays. Raises `MissingDataError`."""
     try:
         import tensorflow_datasets
     except ImportError as error:
         needed = 'pip install "keras-oddsig[datasets,tensorflow]"'
         raise MissingDataError(f"it needs TensorFlow Datasets: {needed} ({error})") from error
     try:
-        parts = tensorflow_datasets.load("mnist", split=["train", "test"], batch_size=-1)
+        parts = tensorflow_datasets.load(name, split=splits, batch_size=-1)
     except Exception as error:
         where = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
         raise MissingDataError(
             f"it is not in {where} (TFDS_DATA_DIR) and could not be downloaded: {error}"
         ) from error
-    train, test = tensorflow_datasets.as_numpy(parts)
-    return standardized(
-        *(train["image"].reshape(-1, 784), train["label"]),
-        *(test["image"].reshape(-1, 784), test["label"]),
-    )
+    return tensorflow_datasets.as_numpy(parts)
 
 
 def standardized(

@@ -49,6 +49,38 @@ def table_of_environments(environments: Iterable[dict[str, Any]]) -> str:
     )
 
 
+def elsewhere(
+    method: str,
+    of_method: Iterable[str],
+    other: str,
+    of_other: Iterable[str],
+    environments: Iterable[dict[str, Any]],
+) -> list[str]:
+    """A line where two methods were run on different machines or versions, or nothing.
+
+    Args:
+        method, other: Their names.
+        of_method, of_other: What their rows name as their environment.
+        environments: Of all rows.
+    """
+    known = {e["environment"]: e for e in environments}
+    one, two = (
+        sorted({_where(known[name]) for name in names if name in known})
+        for names in (of_method, of_other)
+    )
+    if one == two:
+        return []
+    return [
+        f"*{method}* was run on {' and '.join(one)}, *{other}* on {' and '.join(two)}: the same "
+        "seed has the same samples in the same order there, but not the same rounding."
+    ]
+
+
+def _where(environment: dict[str, Any]) -> str:
+    versions = environment["versions"].items()
+    return f"{environment['cpu']} ({', '.join(f'{name} {version}' for name, version in versions)})"
+
+
 def write_figures(path: Path, figures: dict[str, Any]) -> None:
     """A JSON file, in a folder that need not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ SMOKE_METHODS = (
     "fixed .085, by outputs",
     "few inputs, rotation",
     "few inputs, diagonal",
+    "tailored",
     "rotation",
     "glorot, pirate",
 )

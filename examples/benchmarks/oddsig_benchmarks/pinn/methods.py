@@ -37,11 +37,13 @@ class Method:
 
     Attributes:
         family: What the report groups by: "standard" (Keras's own), "paper" (fixed .085),
-            "few inputs" (ours, with `input_dim`), "candidate" (tried before that was decided),
+            "few inputs" (ours, with `input_dim`), "tailored" (the same by `ko.tailor`),
+            "candidate" (tried before that was decided),
             "diagonal" and "rotation" (ours without, by the kernel), "structure" (changes the
             network).
         first, hidden, output: The makers of the initializers.
         structure: Of `networks.STRUCTURES`.
+        tailored: Whether to call `ko.tailor` on the network and its points, in the end.
     """
 
     family: str
@@ -49,6 +51,7 @@ class Method:
     hidden: Maker
     output: Maker
     structure: str = "plain"
+    tailored: bool = False
 
 
 class FixedNoise(KI.Initializer):
@@ -69,8 +72,8 @@ class FixedNoise(KI.Initializer):
         return ko.OddSigmoidInit("tanh", noise_scale=noise, seed=self.seed)(shape, dtype)
 
 
-def _everywhere(family: str, make: Maker, structure: str = "plain") -> Method:
-    return Method(family, make, make, make, structure)
+def _everywhere(family: str, make: Maker, structure: str = "plain", **options: Any) -> Method:
+    return Method(family, make, make, make, structure, **options)
 
 
 def _slopes_of(std: float) -> Maker:
@@ -169,6 +172,9 @@ METHODS: dict[str, Method] = {
     "glorot + residual": _everywhere("structure", _glorot, "residual"),
     "glorot, factorized": _everywhere("structure", _glorot, "factorized"),
     "glorot, pirate": _everywhere("structure", _glorot, "pirate"),
+    # One call for the whole network as Keras makes it, which is told nothing but the points.
+    "tailored": _everywhere("tailored", _glorot, tailored=True),
+    "tailored + residual": _everywhere("structure", _glorot, "residual", tailored=True),
 }
 # What `input_dim` was chosen from, on seeds of their own; in no grid unless they are named.
 METHODS |= {

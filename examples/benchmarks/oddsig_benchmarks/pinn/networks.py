@@ -16,8 +16,10 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+import keras_oddsig as ko
+
 from .cells import Cell
-from .equations import EQUATIONS
+from .equations import EQUATIONS, sample
 from .methods import Method, Setting
 
 # Doubled by JAX's own switch, JAX_ENABLE_X64=1.
@@ -254,8 +256,34 @@ def draw(cell: Cell, method: Method, seed: int) -> Parameters:
     first = net.draw_first(drawn, (equation.inputs, cell.width))
     repeats = max(1, round((cell.depth - 1) / net.layers_per_block))
     blocks = [net.draw_block(drawn, cell.width) for _ in range(repeats)]
+    output = net.dense(drawn, "output", (cell.width, 1))
+    if method.tailored:
+        first, *blocks, output = _tailored([first, *blocks, output], cell, method.structure, seed)
     return {
         "first": first,
         "blocks": jax.tree.map(lambda *each: np.stack(each), *blocks),
-        "output": net.dense(drawn, "output", (cell.width, 1)),
+        "output": output,
     }
+
+
+def keras_model(cell: Cell, structure: str) -> keras.Model:
+    """A network of dense layers as a user has it; "plain" or "residual"."""
+    inputs = keras.Input((EQUATIONS[cell.equation].inputs,))
+    x = keras.layers.Dense(cell.width, "tanh")(inputs)
+    for _ in range(cell.depth - 1):
+        y = keras.layers.Dense(cell.width, "tanh")(x)
+        x = x + y if structure == "residual" else y
+    return keras.Model(inputs, keras.layers.Dense(1)(x))
+
+
+def _tailored(
+    layers: list[Parameters], cell: Cell, structure: str, seed: int
+) -> list[dict[str, np.ndarray]]:
+    """What `ko.tailor` makes of them, with the run's own points; biases and all."""
+    model = keras_model(cell, structure)
+    model.set_weights([layer[name] for layer in layers for name in ("kernel", "bias")])
+    rng = np.random.default_rng(seed)
+    points = sample(EQUATIONS[cell.equation], cell.points, rng).points
+    ko.tailor(model, points.astype(keras.config.floatx()), seed=seed)
+    values = (np.asarray(each, FLOAT) for each in model.get_weights())
+    return [{"kernel": next(values), "bias": next(values)} for _ in layers]

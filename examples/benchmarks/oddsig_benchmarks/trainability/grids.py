@@ -136,6 +136,7 @@ SMOKE_METHODS = (
     "glorot + residual",
     "diagonal .3, scaled input",
     "hartley, scaled input",
+    "tailored",
 )
 
 

@@ -45,12 +45,13 @@ class Method:
 
     Attributes:
         tags: What the report groups by: "standard" (Keras's own, unscaled), "gaussian",
-            "structure" (changes the network), "ours", "default" (ours, as recommended),
-            "ablation".
+            "structure" (changes the network), "ours", "default" (ours, as the README recommends
+            it by hand), "ablation".
         first, hidden: The initializers of the first kernel and of the others.
         bias: The standard deviation of Gaussian biases, if any.
         structure: "plain", "layernorm", "batchnorm" or "residual".
         lsuv: Whether to scale each layer to unit variance on a batch, in turn.
+        tailored: Whether to call `ko.tailor` on the network and its training data, in the end.
         without: Tasks that the method does not apply to.
         chains: Whether it differs from another only in networks of several widths.
     """
@@ -61,6 +62,7 @@ class Method:
     bias: Callable[[Setting], float] | None = None
     structure: str = "plain"
     lsuv: bool = False
+    tailored: bool = False
     without: tuple[str, ...] = ()
     chains: bool = False
 
@@ -207,6 +209,15 @@ def _first(kind: str, scaled: bool) -> Maker:
     return make
 
 
+def _default(s: Setting) -> Any:
+    """Keras's own of a layer's kernel; `tailor` gets a model as it was built."""
+    return KI.GlorotUniform(seed=s.seed)
+
+
+def _default_hidden(s: Setting) -> Any:
+    return KI.Orthogonal(seed=s.seed) if s.recurrent else _default(s)
+
+
 # A recurrent network has no layers to put them between.
 _NO_LAYERS = ("rnn",)
 _OURS: dict[str, Maker] = {
@@ -272,6 +283,11 @@ METHODS["critical, scaled input"] = Method(
     ("ablation",),
     _first("hartley", scaled=True),
     lambda s: KI.Orthogonal(gain=_omega(s), seed=s.seed),
+)
+# One call for the whole network, which is told nothing but the data.
+METHODS["tailored"] = Method(("ours",), _default, _default_hidden, tailored=True)
+METHODS["tailored + residual"] = Method(
+    ("ours",), _default, _default_hidden, structure="residual", tailored=True, without=_NO_LAYERS
 )
 
 ACTIVATIONS: dict[str, Callable[[], ko.OddSigmoid]] = {

@@ -6,6 +6,7 @@ A network here has no optimizer and no loss: it is built and drawn, whoever trai
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ import keras
 import numpy as np
 from keras import ops
 
+import keras_oddsig as ko
+
 from .grids import Cell
 from .methods import ACTIVATIONS, Method, Setting, activation_named
+from .recipe import samples
 from .tasks import Task
 
 
@@ -38,48 +42,67 @@ class Network:
 def network(cell: Cell, structure: str, task: Task) -> Network:
     """The network of a cell, not yet initialized."""
     layers = _Layers(cell, structure, task)
-    stem = layers.stem()
-    # Layers of different widths repeat together; those left over go into the tail. A recurrent
-    # network is one layer, whatever its depth.
-    repeats, left = (0, 0) if task.kind == "rnn" else divmod(cell.depth - 1, len(cell.widths))
+    stem = _part(task.train[0].shape[1:], layers.first)
     shape = stem.output_shape[1:]
-    return Network(stem, lambda: layers.block(shape), repeats, layers.tail(shape, left))
+    return Network(
+        stem, lambda: _part(shape, layers.block), layers.repeats, _part(shape, layers.last)
+    )
+
+
+def one_model(cell: Cell, structure: str, task: Task) -> keras.Model:
+    """The same network as a user has it: the same layers in one model, without parts."""
+    layers = _Layers(cell, structure, task)
+    inputs = keras.Input(task.train[0].shape[1:])
+    x = layers.first(inputs)
+    for number in range(layers.repeats):
+        x = layers.block(x, number)
+    return keras.Model(inputs, layers.last(x, layers.repeats))
+
+
+def _part(shape: tuple[int, ...], layers: Callable[[Any], Any]) -> keras.Model:
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layers(inputs))
 
 
 @dataclass(frozen=True)
 class _Layers:
-    """The layers of a cell's network, as Keras models."""
+    """The layers of a cell's network, as functions of symbolic tensors."""
 
     cell: Cell
     structure: str
     task: Task
 
-    def stem(self) -> keras.Model:
-        inputs = keras.Input(self.task.train[0].shape[1:])
+    @property
+    def repeats(self) -> int:
+        """How many blocks there are; a recurrent network is one layer, whatever its depth."""
+        return 0 if self.task.kind == "rnn" else (self.cell.depth - 1) // len(self.cell.widths)
+
+    def first(self, x: Any) -> Any:
         if self.task.kind == "rnn":
             activation = ACTIVATIONS[self.cell.activation]()
             units = self.cell.widths[0]
-            x = keras.layers.SimpleRNN(units, activation=activation, name="first")(inputs)
-            return keras.Model(inputs, x)
+            return keras.layers.SimpleRNN(units, activation=activation, name="first")(x)
         # Patches of 7 x 7 pixels leave 4 x 4 positions of MNIST.
         patches = {"kernel_size": 7, "strides": 7} if self.task.kind == "cnn" else {}
-        return keras.Model(inputs, self._hidden(inputs, "first", 0, **patches))
+        return self._hidden(x, "first", 0, **patches)
 
-    def block(self, shape: tuple[int, ...]) -> keras.Model:
-        inputs = keras.Input(shape)
-        x = self._chain(inputs, len(self.cell.widths))
-        return keras.Model(inputs, inputs + x if self.structure == "residual" else x)
+    def block(self, x: Any, number: int = 0) -> Any:
+        """Layers of different widths repeat together; `number`: of the blocks before it."""
+        y = self._chain(x, len(self.cell.widths), number)
+        return x + y if self.structure == "residual" else y
 
-    def tail(self, shape: tuple[int, ...], left: int) -> keras.Model:
-        inputs = keras.Input(shape)
-        x = self._chain(inputs, left)
+    def last(self, x: Any, number: int = 0) -> Any:
+        """The layers that fill no block, and the output."""
+        left = 0 if self.task.kind == "rnn" else (self.cell.depth - 1) % len(self.cell.widths)
+        x = self._chain(x, left, number)
         if self.task.kind == "cnn":
             x = keras.layers.Flatten()(x)
-        return keras.Model(inputs, keras.layers.Dense(self.task.outputs, name="output")(x))
+        return keras.layers.Dense(self.task.outputs, name="output")(x)
 
-    def _chain(self, x: Any, layers: int) -> Any:
+    def _chain(self, x: Any, layers: int, blocks_before: int) -> Any:
         for layer in range(1, layers + 1):
-            x = self._hidden(x, f"hidden_{layer}", layer)
+            number = blocks_before * len(self.cell.widths) + layer
+            x = self._hidden(x, f"hidden_{number}", layer)
         return x
 
     def _hidden(self, x: Any, name: str, layer: int, **options: Any) -> Any:
@@ -113,7 +136,18 @@ def draw(net: Network, method: Method, cell: Cell, task: Task, seed: int) -> Wei
             x = _unit_variance(part, x)
             drawn = part.get_weights()
         weights.append(drawn)
-    return weights
+    return _tailored(weights, method, cell, task, seed) if method.tailored else weights
+
+
+def _tailored(weights: Weights, method: Method, cell: Cell, task: Task, seed: int) -> Weights:
+    """What `ko.tailor` makes of them, with the run's own samples; biases and all."""
+    model = one_model(cell, method.structure, task)
+    model.set_weights(list(itertools.chain(*weights)))
+    # It looks at no more of them.
+    x = task.train[0][samples(cell, task, np.random.default_rng(seed))[:256]]
+    ko.tailor(model, x, seed=seed)
+    values = iter(model.get_weights())
+    return [[next(values) for _ in part] for part in weights]
 
 
 def _setting(cell: Cell, task: Task, seed: int) -> Setting:

@@ -34,10 +34,15 @@ def schedule(steps: int) -> np.ndarray:
     return (0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))).astype("float32")
 
 
+def samples(cell: Cell, task: Task, rng: np.random.Generator) -> np.ndarray:
+    """Indices of the samples that a run has, in an order of its own; the first of its draws."""
+    return rng.permutation(len(task.train[0]))[: cell.samples or None]
+
+
 def batches(cell: Cell, task: Task, seed: int) -> np.ndarray:
     """Indices of the samples of each step, `(steps, batch)`; the same for every method."""
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(task.train[0]))[: cell.samples or None]
+    chosen = samples(cell, task, rng)
     epochs = -(-cell.steps * cell.batch // len(chosen))
     order = np.concatenate([rng.permutation(chosen) for _ in range(epochs)])
     return order[: cell.steps * cell.batch].reshape(cell.steps, cell.batch).astype("int32")

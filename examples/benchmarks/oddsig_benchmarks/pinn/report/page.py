@@ -15,7 +15,9 @@ from ...reporting import table, table_of_environments
 from ...results import Row
 from ..cells import Cell
 from . import paper
-from .scores import FAMILIES, REFERENCE, CellScores, Score, Spread
+from .scores import FAMILIES, REFERENCE, CellScores, Score
+from .tailored import tailored_section
+from .wording import in_words, label_of, number
 
 THEIRS = "fixed .085, by outputs"
 RECOMMENDED = ("few inputs, rotation", "few inputs, diagonal")
@@ -67,6 +69,7 @@ def page_of(
         f"*loss*: the median, and in brackets that of *{REFERENCE}* over it: above 1 ours is "
         "ahead. *Spread*: the largest final loss of the seeds over the smallest.",
         recommended(cells),
+        *tailored_section(cells, environments),
         *how_it_was_chosen(choice or []),
         *roughness([*cells, *(choice or [])]),
         f"## Against {REFERENCE}",
@@ -155,12 +158,6 @@ def roughness(cells: list[CellScores]) -> list[str]:
         f"median of *{REFERENCE}* in the same network. The solution's own u_xx is 7.",
         table(["u_xx at the start", "runs", "lower quartile", "median", "upper quartile"], rows),
     ]
-
-
-def label_of(cell: Cell) -> str:
-    """Short, for a table: with the iterations of L-BFGS where they are not as usual."""
-    longer = "" if cell.lbfgs in (0, paper.BUDGET[1]) else f", L-BFGS {cell.lbfgs}"
-    return f"{cell.equation} {cell.network}{longer}"
 
 
 def missing(cells: list[CellScores], grid: Sequence[Cell], methods: int) -> str:
@@ -273,11 +270,3 @@ def beside_the_paper(cells: list[CellScores]) -> list[str]:
 def _loss(cell: CellScores, method: str) -> str:
     score: Score | None = cell.scores.get(method)
     return in_words(score.spread("loss")) if score else ""
-
-
-def in_words(spread: Spread) -> str:
-    return f"{number(spread.median)} [{number(spread.low)}, {number(spread.high)}]"
-
-
-def number(value: float) -> str:
-    return f"{value:.0f}" if 10 <= value < 1e5 else f"{value:.2g}"

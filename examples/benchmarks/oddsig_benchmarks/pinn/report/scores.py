@@ -14,8 +14,8 @@ from ..cells import Cell
 
 REFERENCE = "glorot uniform"  # what DeepXDE, and most people, begin with
 # Of `methods.Method`.
-FAMILIES = ("standard", "paper", "few inputs", "candidate", "diagonal", "rotation", "structure")
-OURS = ("few inputs", "candidate", "diagonal", "rotation")
+OURS = ("few inputs", "tailored", "candidate", "diagonal", "rotation")
+FAMILIES = ("standard", "paper", *OURS, "structure")
 
 
 class Spread(NamedTuple):

@@ -16,6 +16,7 @@ from ...reporting import table, table_of_environments
 from ...results import Row
 from .claims import claims_of, lost, pairs_of, steps_in_words
 from .scores import PLAIN, CellScores, Score
+from .tailored import tailored_section
 
 ROOMS = "examples/benchmarks/oddsig_benchmarks/trainability"
 
@@ -178,6 +179,7 @@ def page_of(
         "few seeds the intervals are rather too narrow than too wide.",
         comparison_table(cells),
         f"Cells in which we lose to a method without normalization: {lost_cells}.",
+        *tailored_section(cells, environments),
         *fresh_section(list(fresh)),
         "## Method by method",
         "Over the cells that every method has.",

@@ -35,6 +35,7 @@ class Score:
         steps: The median over seeds of the steps to 90% of the accuracy of the cell's best
             method, on the validation set; infinite where most never come there.
         seconds: Per step.
+        environments: What the runs name as theirs.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Score:
     sensitivity: float
     failed: float
     seconds: float
+    environments: tuple[str, ...]
     curves: np.ndarray = field(repr=False)
     steps: float = math.inf
 
@@ -165,6 +167,7 @@ def _score(rows: list[Row]) -> Score:
         sensitivity=float(np.mean([within(rate) for rate in rates])),
         failed=float(np.mean([failed(row) for row in rows])),
         seconds=float(np.median([r["seconds_per_step"] for r in rows])),
+        environments=tuple(dict.fromkeys(row["environment"] for row in rows)),
         curves=np.array([[number(value, math.nan) for value in r["curve"]] for r in runs]),
     )
 

@@ -58,7 +58,9 @@ def test_a_model_takes_its_data_and_starts_as_keras_has_it(name):
     out = keras.tree.map_structure(lambda a: a.shape[1:], model(entering))
     keras.tree.map_shape_structure(
         # A class's scores, or numbers as they are asked for.
-        lambda found, asked: pytest.fail() if found != (asked.shape[1:] or (10,)) else None,
+        lambda found, asked: (
+            pytest.fail(str(found)) if found != (asked.shape[1:] or (10,)) else None
+        ),
         out,
         y,
     )

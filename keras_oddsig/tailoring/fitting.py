@@ -12,7 +12,15 @@ import numpy as np
 
 from keras_oddsig import _arguments
 from keras_oddsig.signal import selection
-from keras_oddsig.signal.data import batches, check_batch, check_data, fixed_batch, to_device
+from keras_oddsig.signal.data import (
+    BATCH,
+    batches,
+    check_batch,
+    check_data,
+    fixed_batch,
+    thinned,
+    to_device,
+)
 from keras_oddsig.tailoring import application, calibration, graph
 from keras_oddsig.tailoring.choice import Fitting
 from keras_oddsig.tailoring.graph import Graph
@@ -71,8 +79,8 @@ def tailor(
 
     Args:
         model: A built Keras model of any kind.
-        data: Its inputs, or anything else that `fit` takes for `x`, of which the first batch (of
-            arrays, the first 256 samples) is looked at; or None: then inputs are taken to have the
+        data: Its inputs, or anything else that `fit` takes for `x`, of which one batch is looked
+            at (of arrays, 256 samples that are evenly spaced); or None: then inputs are taken to have the
             root mean square 1, and the report says where.
         method: `"auto"`, what the benchmarks recommend, which is the rotation; `"orthogonal"`, the
             rotation; or `"diagonal"`, the papers' identity with noise, except for a first kernel
@@ -96,7 +104,8 @@ def tailor(
     x = None
     if data is not None:
         check_data("data", data)
-        x = next(batches(data, 1, fixed_batch(model), "data"))[0]
+        size = fixed_batch(model)
+        x = next(batches(thinned(data, size or BATCH), 1, size, "data"))[0]
         _check_finite(x)
         x = to_device(x, "data")
         check_batch(model, x, "data")

@@ -14,10 +14,12 @@ from ..environment import BACKEND, device, of_machine
 from ..processes import pin
 from ..progress import run_missing
 from ..results import Results, Row, read
+from . import unscaled
 from .entries import ENTRIES
 from .page import page_of, table_of
 from .runs import Group, groups_of
-from .scores import comparisons_of
+from .scores import Comparison, comparisons_of
+from .unscaled import SEEDS, UNSCALED
 
 SMOKE = ("policy", "towers", "chain")  # small ones, one of them with a recipe by hand
 TITLES = {name: entry.title for name, entry in ENTRIES.items()}
@@ -30,7 +32,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--models", nargs="+", choices=tuple(ENTRIES), metavar="NAME", help=", ".join(ENTRIES)
     )
-    parser.add_argument("--seeds", type=int, help="runs at each learning rate (3)")
+    parser.add_argument(
+        "--unscaled",
+        action="store_true",
+        help="one deep network, on data as they come and standardized",
+    )
+    parser.add_argument(
+        "--seeds", type=int, help=f"runs at each learning rate (3; with --unscaled {SEEDS})"
+    )
     parser.add_argument("--steps", type=int, help="in place of each model's own")
     parser.add_argument(
         "--output", type=Path, default=Path("gallery.jsonl"), help="is continued (%(default)s)"
@@ -49,7 +58,11 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
             parser.error(f"no such file. Received: {path}")
     if not args.report and BACKEND != "jax":
         parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
-    args.rates = 2 if args.smoke else 3
+    if args.unscaled:
+        if args.models or args.smoke:
+            parser.error("--unscaled has models of its own: without --models and --smoke")
+        args.models, args.seeds = tuple(UNSCALED), args.seeds or SEEDS
+    args.rates = 2 if args.smoke else None
     if args.smoke:
         args.models, args.seeds, args.steps = args.models or SMOKE, args.seeds or 1, args.steps or 5
     args.seeds = args.seeds or 3
@@ -81,8 +94,12 @@ def main(argv: list[str] | None = None) -> Path:
         raise SystemExit(f"stopped; the same command goes on from {args.output}") from None
     keys = {key for group in groups for key in group.keys}
     rows = [row for row in read([args.output])[0] if row["key"] in keys]
-    print(table_of(comparisons_of(rows, tuple(ENTRIES)), TITLES))
+    print(unscaled.table_of(rows) if args.unscaled else table_of(_compared(rows), TITLES))
     return Path(args.output)
+
+
+def _compared(rows: Iterable[Row]) -> list[Comparison]:
+    return comparisons_of((row for row in rows if row["model"] in ENTRIES), tuple(ENTRIES))
 
 
 def write_page(results: list[Path], page: Path) -> Path:
@@ -92,6 +109,6 @@ def write_page(results: list[Path], page: Path) -> Path:
     used = {row["environment"] for row in rows}
     machines = [each for each in environments if each["environment"] in used]
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(page_of(comparisons_of(rows, tuple(ENTRIES)), machines, TITLES))
+    page.write_text(page_of(_compared(rows), machines, TITLES, unscaled.table_of(rows)))
     print(page)
     return page

@@ -31,19 +31,23 @@ class Entry:
             where the same kind of network is in the benchmarks.
         stacked: Whether all runs are computed at once: for small matrices, not for convolutions,
             which become grouped ones.
+        compared: Methods, in place of `METHODS`.
     """
 
     title: str
     build: Callable[[], keras.Model]
     task: Callable[[], tasks.Task]
-    rates: tuple[float, float, float]
+    rates: tuple[float, ...]
     steps: int
     batch: int = BATCH
     by_hand: Callable[[keras.Model, int], None] | None = None
     stacked: bool = True
+    compared: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
+        if self.compared:
+            return self.compared
         return METHODS if self.by_hand else METHODS[:2]
 
 

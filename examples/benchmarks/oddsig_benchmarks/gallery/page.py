@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..reporting import table, table_of_environments
 from ..results import Row
 from .scores import TOLERANCE, Comparison, Score
+from .unscaled import INTRODUCTION
 
 ROOMS = "examples/benchmarks/oddsig_benchmarks/gallery"
 HEADER = [
@@ -53,9 +54,12 @@ def _number(score: Score | None, bold: bool) -> str:
 
 
 def page_of(
-    comparisons: Sequence[Comparison], environments: Sequence[Row], titles: dict[str, str]
+    comparisons: Sequence[Comparison],
+    environments: Sequence[Row],
+    titles: dict[str, str],
+    unscaled: str,
 ) -> str:
-    """The Markdown of the whole page."""
+    """The Markdown of the whole page; `unscaled` is the table of data as they come."""
     worse = [f"{titles.get(c.model, c.model)}: {mark}" for c in comparisons for mark in c.marks]
     seeds = sorted({len(s.rows) for c in comparisons for s in c.scores.values()})
     steps = sorted({c.steps for c in comparisons})
@@ -79,6 +83,9 @@ def page_of(
         table_of(comparisons, titles),
         "## What does not hold",
         "\n".join(f"- {line}" for line in worse) or "Nothing of it.",
+        "## Data as they come",
+        INTRODUCTION,
+        unscaled,
         "## Where this was run",
         table_of_environments(environments),
         f"Device: {'; '.join(devices)}.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..groups import Runs
-from .entries import ENTRIES
+from .catalogue import CATALOGUE
 
 BUDGET = 1  # a number for what a run is: rows of another do not count as done
 
@@ -33,19 +33,21 @@ class Group(Runs):
         return float(len(self.runs))
 
 
-def groups_of(names: Sequence[str], seeds: int, steps: int | None, rates: int) -> list[Group]:
+def groups_of(
+    names: Sequence[str], seeds: int, steps: int | None, rates: int | None
+) -> list[Group]:
     """The runs of these models; neighbours share a program.
 
     Args:
-        names: Of `ENTRIES`.
+        names: Of `CATALOGUE`.
         seeds: Of each learning rate.
         steps: In place of the entries'.
-        rates: How many of an entry's, from its second on.
+        rates: How many of an entry's, from its second on; by default all.
     """
     found = []
     for name in names:
-        entry = ENTRIES[name]
-        chosen = entry.rates if rates == len(entry.rates) else entry.rates[1 : 1 + rates]
+        entry = CATALOGUE[name]
+        chosen = entry.rates if rates is None else entry.rates[1 : 1 + rates]
         for method in entry.methods:
             cell = Cell(name, steps or entry.steps)
             found.append(Group(cell, method, chosen, tuple(range(seeds))))

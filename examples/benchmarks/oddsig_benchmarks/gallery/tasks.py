@@ -47,7 +47,8 @@ class Task:
         return len(keras.tree.flatten(self.train[0])[0])
 
 
-def _classification(train: Any, test: Any) -> Task:
+def classification(train: Any, test: Any) -> Task:
+    """Of classes by their numbers."""
     return Task(
         train,
         test,
@@ -71,19 +72,19 @@ def _regression(train: Any, test: Any) -> Task:
 def digits() -> Task:
     """scikit-learn's digits, standardized: 1,437 to train on, 360 held out."""
     d = data.digits()
-    return _classification((d.x_train, d.y_train), (d.x_test, d.y_test))
+    return classification((d.x_train, d.y_train), (d.x_test, d.y_test))
 
 
 def cifar() -> Task:
     """The first 10,000 images of CIFAR-10, and 1,000 of its test part, standardized."""
     d = data.cifar10(10_000, 1_000)
-    return _classification((d.x_train, d.y_train), (d.x_test, d.y_test))
+    return classification((d.x_train, d.y_train), (d.x_test, d.y_test))
 
 
 def sequences() -> Task:
     """The benchmark's: digits row by row, then blank steps up to 200."""
     found = blank_steps(200)
-    return _classification(found.train, found.test)
+    return classification(found.train, found.test)
 
 
 def pixels() -> Task:

@@ -21,7 +21,8 @@ import keras_oddsig as ko
 
 from ..results import Row
 from . import tasks
-from .entries import ENTRIES, Entry
+from .catalogue import CATALOGUE
+from .entries import Entry
 from .runs import Group
 
 SHOWN = 256  # samples that `tailor` and `signal_report` look at
@@ -73,7 +74,7 @@ def _one_by_one(run: Any) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _training(name: str, steps: int) -> Training:
-    return Training(ENTRIES[name], steps)
+    return Training(CATALOGUE[name], steps)
 
 
 def _initialized(entry: Entry, task: tasks.Task, method: str, seed: int) -> tuple[Any, Row]:
@@ -85,6 +86,8 @@ def _initialized(entry: Entry, task: tasks.Task, method: str, seed: int) -> tupl
     if method == "tailored":
         report = ko.tailor(model, x, seed=seed)
         about = {"kernels": [report.tailored, len(report.kernels)]}
+    elif method == "without data":
+        ko.tailor(model, seed=seed)
     elif method == "by hand":
         assert entry.by_hand is not None
         entry.by_hand(model, seed)
@@ -103,7 +106,7 @@ def _order(samples: int, entry: Entry, steps: int, seed: int) -> np.ndarray:
 
 def train(group: Group) -> list[Row]:
     """The rows of a group's runs."""
-    entry, steps = ENTRIES[group.cell.model], group.cell.steps
+    entry, steps = CATALOGUE[group.cell.model], group.cell.steps
     ready = _training(group.cell.model, steps)
     task = ready.task
     start = {seed: _initialized(entry, task, group.method, seed) for seed in group.seeds}

@@ -80,8 +80,8 @@ def tailor(
     Args:
         model: A built Keras model of any kind.
         data: Its inputs, or anything else that `fit` takes for `x`, of which one batch is looked
-            at (of arrays, 256 samples that are evenly spaced); or None: then inputs are taken to have the
-            root mean square 1, and the report says where.
+            at (of arrays, 256 samples that are evenly spaced); or None: then inputs are taken to
+            have the root mean square 1, and the report says where.
         method: `"auto"`, what the benchmarks recommend, which is the rotation; `"orthogonal"`, the
             rotation; or `"diagonal"`, the papers' identity with noise, except for a first kernel
             that narrows its input, and behind sums.
@@ -106,7 +106,7 @@ def tailor(
         check_data("data", data)
         size = fixed_batch(model)
         x = next(batches(thinned(data, size or BATCH), 1, size, "data"))[0]
-        _check_finite(x)
+        _check_finite(x, data)
         x = to_device(x, "data")
         check_batch(model, x, "data")
         x = _as_taken(model, x)
@@ -153,15 +153,23 @@ def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None
         )
 
 
-def _check_finite(x: Any) -> None:
+def _check_finite(x: Any, data: Any) -> None:
+    """Raises ValueError where the batch of the data has a number that is missing or infinite."""
     for path, leaf in keras.tree.flatten_with_path(x):
         array = None if leaf is None else keras.ops.convert_to_numpy(leaf)
-        if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
-            name = ".".join(map(str, path))
-            raise ValueError(
-                "`data` must be finite. Received: data with numbers that are not"
-                + (f", in {name}" if name else "")
-            )
+        if array is None or array.dtype.kind != "f" or np.isfinite(array).all():
+            continue
+        where = [f"in {'.'.join(map(str, path))}"] if path else []
+        if array.ndim > 1:
+            wrong = ~np.isfinite(array.reshape(-1, array.shape[-1]))
+            feature = int(wrong.any(axis=0).argmax())
+            names = getattr(data[0] if isinstance(data, tuple) else data, "columns", None)
+            name = "" if names is None else f", {names[feature]!r}"
+            where.append(f"in {wrong[:, feature].mean():.0%} of feature {feature}{name}")
+        raise ValueError(
+            "`data` must be finite: fill in what is missing, or leave it out. Received: numbers "
+            f"that are not{', ' * bool(where)}{', '.join(where)}"
+        )
 
 
 def _as_taken(model: Any, x: Any) -> Any:

@@ -1,0 +1,256 @@
+"""What `tailor` makes of data: scales, means, outliers; and the run that rescales what is off."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_oddsig as ko
+from keras_oddsig import solver
+from keras_oddsig.tailoring import calibration
+from keras_oddsig.tailoring.inputs import inputs_of
+
+RNG = np.random.default_rng(0)
+NORMAL = RNG.standard_normal((256, 24))
+SCALES = 10.0 ** RNG.uniform(-3, 3, 24)
+OUTLIERS = NORMAL + (RNG.random(NORMAL.shape) < 0.1) * RNG.standard_t(1.5, NORMAL.shape) * 9
+
+
+def chain(features=24, depth=6, width=32, **kwargs):
+    hidden = [layers.Dense(width, "tanh", **kwargs) for _ in range(depth)]
+    return keras.Sequential([keras.Input((features,)), *hidden, layers.Dense(3)])
+
+
+def first_spread(model, x):
+    """Of the first layer's units, over samples, root mean square over units."""
+    out = ops.convert_to_numpy(model.layers[0](ops.convert_to_tensor(x, "float32")))
+    return float(np.sqrt(np.mean(np.std(out, axis=0) ** 2)))
+
+
+class TestInputs:
+    def test_standardized_data_are_left_alone(self):
+        found = inputs_of(NORMAL)
+        assert found.std == pytest.approx(1, rel=0.05)
+        assert (found.stds, found.mean, found.remarks) == (None, None, ())
+
+    def test_a_scale_is_common_where_features_are_alike(self):
+        assert inputs_of(7 * NORMAL).std == pytest.approx(7 * inputs_of(NORMAL).std)
+
+    def test_features_of_several_scales_have_each_their_own(self):
+        found = inputs_of(NORMAL * SCALES)
+        assert np.array(found.stds) / SCALES == pytest.approx(NORMAL.std(axis=0), rel=0.3)
+        assert found.std == 1
+        assert "each read by its own" in found.remarks[0]
+
+    @pytest.mark.parametrize("scale", [1.0, SCALES], ids=["common", "own"])
+    def test_a_mean_goes_that_would_saturate(self, scale):
+        found = inputs_of((NORMAL + 5) * scale)
+        assert found.mean / scale == pytest.approx(np.mean(NORMAL + 5, axis=0))
+        assert np.mean(found.stds or found.std) == pytest.approx(np.mean(scale), rel=0.2)
+
+    def test_without_a_bias_the_mean_is_part_of_the_scale(self):
+        found = inputs_of(NORMAL + 5, biased=False)
+        assert found.mean is None
+        assert found.std == pytest.approx(np.sqrt(26), rel=0.02)
+
+    def test_outliers_do_not_set_the_scale(self):
+        found = inputs_of(OUTLIERS)
+        assert found.rms > 5
+        assert 0.8 < found.std < 2.5
+        assert found.heavy
+        assert "outliers" in found.remarks[0]
+
+    def test_constant_features_are_counted_and_bring_no_variance(self):
+        found = inputs_of(np.concatenate([NORMAL, np.full((256, 72), 50.0)], axis=1))
+        assert found.std == pytest.approx(0.5, rel=0.05)
+        assert found.remarks[0] == "72 of 96 features are constant"
+        assert found.mean[-1] == 50
+
+    def test_a_rare_feature_is_no_outlier_and_is_not_blown_up(self):
+        rare = np.zeros((256, 24))
+        rare[3, :12] = 1  # the margin of one picture
+        pictures = np.where(np.arange(24) < 12, rare, RNG.random((256, 24)))
+        found = inputs_of(pictures)
+        assert found.stds is None
+        assert not found.heavy
+
+    def test_a_domain_from_0_to_1_is_no_mean_to_be_removed(self):
+        points = RNG.random((256, 2))
+        assert inputs_of(points, few=True).mean is None
+        assert inputs_of(points).mean is not None
+        assert inputs_of(points + 9, few=True).mean is not None
+
+    def test_nothing_is_known_of_zeros(self):
+        assert inputs_of(np.zeros((4, 3))) is None
+
+    def test_one_sample_has_no_scale_but_its_size(self):
+        assert inputs_of(np.full((1, 3), 2.0)).std == 2
+
+
+class TestFirstLayer:
+    @pytest.mark.parametrize(
+        "x",
+        [NORMAL, 300 * NORMAL, NORMAL + 100, NORMAL * SCALES, (NORMAL + 4) * SCALES],
+        ids=["standardized", "large", "offset", "scales", "scales and offset"],
+    )
+    def test_lets_all_data_in_alike(self, x):
+        model = chain()
+        first = ko.tailor(model, x, seed=0).kernels[0]
+        point = ko.OddSigmoidOrthogonal("tanh", depth=6).operating_point
+        begins = solver.propagate_orthogonal(np.tanh, 1, 1.0, point.gain * point.spread / 2)[0]
+        assert first.predicted == pytest.approx(begins, rel=0.01)
+        assert first_spread(model, x) == pytest.approx(begins, rel=0.1)
+        assert ko.signal_report(model, x).verdict == "healthy"
+
+    def test_outliers_leave_room_for_the_others(self):
+        model = chain()
+        report = ko.tailor(model, OUTLIERS, seed=0)
+        assert "scaled by" not in report.kernels[0].reason.replace("scaled by the bulk", "")
+        assert first_spread(model, NORMAL) > 0.1
+
+    def test_a_saved_model_draws_what_its_bias_belongs_to(self, tmp_path):
+        x, model = (NORMAL + 4) * SCALES, chain()
+        ko.tailor(model, x)  # without a seed
+        model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        fresh = keras.models.clone_model(loaded)
+        for one, other in zip(model.layers[0].weights, fresh.layers[0].weights, strict=True):
+            assert ops.convert_to_numpy(one) == pytest.approx(ops.convert_to_numpy(other))
+        assert np.abs(ops.convert_to_numpy(fresh.layers[0].bias)).max() > 0.1
+
+    def test_of_convolutions_has_a_scale_and_a_mean_for_each_channel(self):
+        x = RNG.standard_normal((32, 8, 8, 3)) * [1, 20, 400] + [0, 100, 0]
+        hidden = [layers.Conv2D(16, 3, padding="same", activation="tanh") for _ in range(4)]
+        model = keras.Sequential([keras.Input((8, 8, 3)), *hidden])
+        report = ko.tailor(model, x, seed=0)
+        assert "input_std=[" in report.kernels[0].initializer
+        assert "takes the data's mean away" in report.kernels[0].reason
+        assert report.kernels[0].measured == pytest.approx(report.kernels[0].predicted, rel=0.1)
+
+    @pytest.mark.parametrize("scale", [1.0, np.array([1e-3, 1, 100])], ids=["common", "own"])
+    def test_of_a_recurrent_layer_keeps_the_norm_of_what_it_reads(self, scale):
+        x = RNG.standard_normal((256, 12, 3))
+        model = keras.Sequential([keras.Input((12, 3)), layers.SimpleRNN(16)])
+        ko.tailor(model, (x + 5) * scale * 50, seed=0)
+        cell = model.layers[0].cell
+        kernel = ops.convert_to_numpy(cell.kernel) * np.reshape(scale, (-1, 1)) * 50
+        assert kernel @ kernel.T == pytest.approx(np.eye(3), abs=0.1)
+        entering = (x + 5) * scale * 50 @ ops.convert_to_numpy(cell.kernel)
+        assert np.abs(entering.mean(axis=(0, 1)) + ops.convert_to_numpy(cell.bias)).max() < 0.02
+
+    def test_without_a_bias_takes_the_mean_for_scale(self):
+        model = chain(use_bias=False)
+        report = ko.tailor(model, NORMAL + 5, seed=0)
+        assert "mean" not in report.kernels[0].reason
+        assert report.kernels[0].measured < 0.5
+
+    def test_grouped_and_depthwise_kernels_have_a_common_scale(self):
+        x = RNG.standard_normal((16, 8, 8, 4)) * [1, 1, 100, 100]
+        for layer in (
+            layers.Conv2D(8, 3, groups=2, activation="tanh"),
+            layers.DepthwiseConv2D(3, depth_multiplier=2, activation="tanh"),
+            layers.SeparableConv2D(8, 3, activation="tanh"),
+        ):
+            model = keras.Sequential([keras.Input((8, 8, 4)), layer, layers.Conv2D(8, 1)])
+            report = ko.tailor(model, x, seed=0)
+            assert "[" not in report.kernels[0].initializer.replace("_axes=[", "")
+
+
+class TestWhichSamples:
+    def test_a_sorted_set_is_seen_as_a_whole(self):
+        x = np.repeat([0.1, 10.0], 1000)[:, None] * RNG.standard_normal((2000, 24))
+        model = chain()
+        ko.tailor(model, x, seed=0)
+        assert model.layers[0].kernel_initializer.input_std == pytest.approx(50**0.5, rel=0.1)
+
+    def test_missing_values_are_refused_by_the_feature(self):
+        x = NORMAL.copy()
+        x[:64, 5] = np.nan
+        with pytest.raises(ValueError, match=r"`data` must be .* in 25% of feature 5$"):
+            ko.tailor(chain(), x)
+        frame = type("Frame", (np.ndarray,), {"columns": [f"c{i}" for i in range(24)]})
+        with pytest.raises(ValueError, match=r"of feature 5, 'c5'$"):
+            ko.tailor(chain(), x.view(frame))
+
+
+class TestCalibration:
+    def gated(self, gate=0.25):
+        inputs = x = keras.Input((24,))
+        for _ in range(8):
+            x = layers.Dense(32, "tanh")(x)
+            x = layers.Rescaling(gate)(x)
+        return keras.Model(inputs, x)
+
+    def test_a_gate_is_made_up_for(self):
+        model = self.gated()
+        report = ko.tailor(model, NORMAL, seed=0)
+        scaled = [row for row in report.kernels if "scaled by" in row.reason]
+        assert len(scaled) == 7
+        # The first layer begins at half the spread that the second is made for.
+        assert re.search(r"scaled by 6.\d*: 0.16 of the expected size", scaled[0].reason)
+        assert "0.25 of the expected size measured" in scaled[1].reason
+        assert ko.signal_report(model, NORMAL).verdict == "healthy"
+        assert all(row.measured == pytest.approx(row.predicted, rel=0.1) for row in scaled)
+
+    def test_the_config_says_what_the_kernel_has(self):
+        model = self.gated()
+        ko.tailor(model, NORMAL, seed=0)
+        for layer in model.layers:
+            if isinstance(layer, layers.Dense):
+                made = layer.kernel_initializer
+                drawn = type(made)(**made.get_config())(layer.kernel.shape)
+                kernel = ops.convert_to_numpy(layer.kernel)
+                assert kernel == pytest.approx(ops.convert_to_numpy(drawn), rel=1e-3, abs=1e-5)
+
+    def test_what_is_as_expected_stays(self):
+        report = ko.tailor(chain(depth=30, width=16), NORMAL, seed=0)
+        assert not any("scaled by" in row.reason for row in report.kernels)
+
+    def test_an_activation_between_operations_is_measured_too(self):
+        class Block(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.parts = [layers.Dense(24) for _ in range(3)]
+
+            def call(self, x):
+                for part in self.parts:
+                    x = ops.tanh(part(x))
+                return x
+
+        model = Block()
+        model(NORMAL[:1])
+        report = ko.tailor(model, NORMAL, seed=0)
+        spread = float(np.std(ops.convert_to_numpy(model(ops.convert_to_tensor(NORMAL)))))
+        assert report.kernels[-1].measured == pytest.approx(spread, rel=1e-3)
+
+    def test_an_interruption_leaves_the_model_as_it_was(self, monkeypatch):
+        model = self.gated()
+        before = [ops.convert_to_numpy(w) for w in model.weights]
+        initializers = [getattr(each, "kernel_initializer", None) for each in model.layers]
+        say = calibration._Run._calibrated
+
+        def interrupted(run, fitting, *args):
+            if len(run.factors) > 3:
+                raise KeyboardInterrupt
+            return say(run, fitting, *args)
+
+        monkeypatch.setattr(calibration._Run, "_calibrated", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ko.tailor(model, NORMAL, seed=0)
+        for value, weight in zip(before, model.weights, strict=True):
+            assert np.array_equal(value, ops.convert_to_numpy(weight))
+        assert initializers == [getattr(e, "kernel_initializer", None) for e in model.layers]
+        assert callable(model.layers[1].activation)
+        assert model.layers[1].activation is keras.activations.tanh
+
+    def test_directions_pass_narrow_layers_by_way_of_a_concatenation(self):
+        inputs = x = keras.Input((24,))
+        x = layers.Dense(32, "tanh")(x)
+        for _ in range(6):
+            new = layers.Dense(8, "tanh")(x)
+            x = layers.Concatenate()([x, new])
+        model = keras.Model(inputs, layers.Dense(32, "tanh")(x))
+        report = ko.tailor(model, NORMAL, seed=0)
+        assert not any("bottleneck" in row.initializer for row in report.kernels)

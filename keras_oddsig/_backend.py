@@ -260,15 +260,6 @@ def measuring(function: Callable[[Any, Any], Any], eagerly: bool, xla: bool) -> 
             return torch.no_grad()(function)
 
 
-def no_gradients() -> Any:
-    """A context in which PyTorch keeps nothing for gradients."""
-    if _BACKEND == "torch":
-        import torch
-
-        return torch.no_grad()
-    return contextlib.nullcontext()
-
-
 def knows_strings() -> bool:
     """Whether tensors may hold strings, and rows of unequal lengths."""
     return bool(_BACKEND == "tensorflow")

@@ -10,6 +10,7 @@ from keras import layers, ops
 import keras_oddsig as ko
 from keras_oddsig import solver
 from keras_oddsig.tailoring import calibration
+from keras_oddsig.tailoring.choice import rescaled
 from keras_oddsig.tailoring.inputs import inputs_of
 
 RNG = np.random.default_rng(0)
@@ -229,14 +230,13 @@ class TestCalibration:
         model = self.gated()
         before = [ops.convert_to_numpy(w) for w in model.weights]
         initializers = [getattr(each, "kernel_initializer", None) for each in model.layers]
-        say = calibration._Run._calibrated
 
-        def interrupted(run, fitting, *args):
-            if len(run.factors) > 3:
+        def interrupted(fitting, factor):
+            if factor > 3.99:
                 raise KeyboardInterrupt
-            return say(run, fitting, *args)
+            return rescaled(fitting, factor)
 
-        monkeypatch.setattr(calibration._Run, "_calibrated", interrupted)
+        monkeypatch.setattr(calibration, "rescaled", interrupted)
         with pytest.raises(KeyboardInterrupt):
             ko.tailor(model, NORMAL, seed=0)
         for value, weight in zip(before, model.weights, strict=True):

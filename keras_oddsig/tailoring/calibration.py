@@ -4,7 +4,7 @@ What a gate, a pool, a sum of terms that are alike, or few units do to a signal 
 seen: what comes next reads what was mended before. The model is left as it is; what should become
 of its kernels is said.
 
-Here belongs how it is measured. What is to be expected, `plan` says.
+Here belongs how it is measured. What is to be expected, `expectation` says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
@@ -24,25 +23,14 @@ from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring.choice import Fitting, rescaled
 from keras_oddsig.tailoring.kernels import activation_attribute
 
-# How far a kernel's output may be from what is expected. Of networks of 16 units to 1,024, one
+# How far a kernel's output may be from what is expected. Of networks of 8 units to 1,024, one
 # draw scatters by a tenth or less.
 TOLERANCE: Final = 0.2
 
 
-@dataclass
-class Calibration:
-    """What the run has shown.
-
-    Attributes:
-        factors: By which to multiply kernels, by their variables' identities.
-        spreads: Standard deviations behind activations, by the layers that have the kernels.
-    """
-
-    factors: dict[int, float]
-    spreads: dict[int, float]
-
-
-def calibrate(model: Any, x: Any, watch: Watch, fittings: Sequence[Fitting]) -> Calibration:
+def calibrate(
+    model: Any, x: Any, watch: Watch, fittings: Sequence[Fitting]
+) -> tuple[dict[int, float], dict[int, float]]:
     """Runs a model that holds its kernels on data, and says what they would have to be.
 
     Args:
@@ -50,37 +38,75 @@ def calibrate(model: Any, x: Any, watch: Watch, fittings: Sequence[Fitting]) -> 
         x: Its inputs, on the device.
         watch: What is known of its layers.
         fittings: What its kernels got. Those that are off get another initializer: see `rescaled`.
+
+    Returns:
+        Factors by which to multiply kernels, by the identities of their variables; and the
+        standard deviations behind activations, by those of the layers with the kernels.
     """
     layers = model._flatten_layers()
     run = _Run(watch, fittings)
-    with recording.unchanged(layers), keras.StatelessScope() as scope, _backend.no_gradients():
-        run.scope = scope
-        with recording.recording(run, layers), _tapped(run):
-            model(x, training=False)
-    return Calibration(run.factors, run.spreads)
+
+    def numbers(values: list[Any], data: Any) -> Any:
+        state = list(zip(model.variables, values, strict=True)) if values else []
+        run.begin()
+        with (
+            recording.unchanged(layers),
+            keras.StatelessScope(state),
+            recording.recording(run, layers),
+            _tapped(run),
+        ):
+            model(data, training=False)
+        found = [*run.sizes.values(), *run.spreads.values()]
+        return ops.stack(found) if found else ops.zeros((0,))
+
+    function = _backend.measuring(
+        numbers, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
+    )
+    found = ops.convert_to_numpy(function(_backend.values_of(model.variables), x)).tolist()
+    sizes, spreads = found[: len(run.sizes)], found[len(run.sizes) :]
+    factors = {}
+    for variable, size in zip(run.sizes, sizes, strict=True):
+        fitting = run.by_variable[variable]
+        assert fitting.goal is not None
+        off = size / fitting.goal
+        if 0 < off < math.inf and abs(off - 1) > TOLERANCE:
+            factor = rescaled(fitting, 1 / off)
+            if factor != 1.0:
+                fitting.say(f"scaled by {factor:.3g}: {off:.2g} of the expected size measured")
+                factors[variable] = factor
+    return factors, dict(zip(run.spreads, spreads, strict=True))
 
 
 class _Run:
-    """Sees calls go by, as `recording.recording` shows them."""
+    """Sees calls go by, as `recording.recording` shows them.
+
+    Attributes:
+        sizes: Root mean squares of what kernels make, by their variables' identities; scalars.
+        spreads: Standard deviations behind activations, by the identities of layers.
+    """
 
     def __init__(self, watch: Watch, fittings: Sequence[Fitting]) -> None:
         self.watch = watch
-        self.scope: Any = None
-        self.factors: dict[int, float] = {}
-        self.spreads: dict[int, float] = {}
-        self.entered: dict[int, Any] = {}  # what enters the activations of layers that have one
         # Of a separable convolution the second kernel; of a recurrent layer the one that repeats.
         self.by_layer = {
             id(f.place.layer): f
             for f in fittings
             if f.place is not None and (f.initializer is not None or f.place.activation is not None)
         }
-        self.behind: dict[int, list[Fitting]] = {}
+        self.by_variable = {id(f.kernel.variable): f for f in self.by_layer.values()}
+        self._behind: dict[int, list[Fitting]] = {}
         for fitting in self.by_layer.values():
             place = fitting.place
-            if place is not None and place.end is not place.step and place.activation is not None:
-                self.behind.setdefault(id(place.end.operation), []).append(fitting)
+            if place is not None and place.end is not place.step:
+                self._behind.setdefault(id(place.end.operation), []).append(fitting)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what was seen: a backend may trace a function twice."""
+        self.sizes: dict[int, Any] = {}
+        self.spreads: dict[int, Any] = {}
         self._seen: set[int] = set()
+        self._entered: dict[int, Any] = {}  # what enters the activations of layers that have one
         self._level = _backend.trace_level()
 
     def run(self, call: Any, layer: Any, args: Any, kwargs: Any) -> Any:
@@ -88,13 +114,13 @@ class _Run:
         mine = _backend.trace_level() == self._level
         if fitting is not None and mine and id(layer) not in self._seen:
             self._seen.add(id(layer))  # of several calls the first; an overridden one comes twice
-            return self._calibrated(fitting, call, layer, args, kwargs)
+            return self._measured(fitting, call(layer, *args, **kwargs))
         result = call(layer, *args, **kwargs)
         if mine:
             self._arrived(layer, result)
             inner = self.by_layer.get(id(selection.wrapped(layer)))
             if inner is not None:  # within `TimeDistributed`
-                self.spreads.setdefault(id(inner.kernel.layer), _deviation(result))
+                self._take_down(inner, result)
         return result
 
     def activate(self, block: Any, function: Any, args: Any, kwargs: Any) -> Any:
@@ -103,68 +129,62 @@ class _Run:
             self._arrived(function, result)
         return result
 
-    def _arrived(self, operation: Any, result: Any) -> None:
-        """Takes down what an activation made for the kernels before it."""
-        for fitting in self.behind.get(id(operation), ()):
-            if id(_layer(fitting)) in self._seen:
-                self.spreads.setdefault(id(fitting.kernel.layer), _deviation(result))
+    def entering(self, fitting: Fitting, inputs: Any) -> Any:
+        """What enters a layer's own activation, as it is to be."""
+        layer = fitting.kernel.layer
+        if id(layer) in self._entered or _backend.trace_level() != self._level:
+            return inputs
+        self._entered[id(layer)] = self._held(fitting, inputs)
+        return self._entered[id(layer)]
 
-    def _calibrated(self, fitting: Fitting, call: Any, layer: Any, args: Any, kwargs: Any) -> Any:
-        result = call(layer, *args, **kwargs)
-        output = self.entered.pop(id(layer), result)
-        place, variable = fitting.place, fitting.kernel.variable
+    def _measured(self, fitting: Fitting, result: Any) -> Any:
+        place = fitting.place
         assert place is not None
-        if fitting.goal is not None and fitting.initializer is not None:
-            size = _size(output)
-            off = size / fitting.goal
-            if math.isfinite(off) and off > 0 and abs(off - 1) > TOLERANCE:
-                factor = rescaled(fitting, 1 / off)
-                if factor != 1.0:
-                    fitting.say(f"scaled by {factor:.3g}: {off:.2g} of the expected size measured")
-                    self.factors[id(variable)] = factor
-                    variable.assign(variable.value * factor)
-                    if fitting.inputs is not None and fitting.inputs.mean is not None:
-                        layer.bias.assign(layer.bias.value * factor)
-                    result = call(layer, *args, **kwargs)
-                    output = self.entered.pop(id(layer), result)
-        if place.activation is not None:
-            self._look_behind(fitting, output, result)
-        return result
-
-    def _look_behind(self, fitting: Fitting, output: Any, result: Any) -> None:
-        """Takes down the spread behind a kernel's activation, where that is done with the call."""
-        place, layer = fitting.place, fitting.kernel.layer
-        assert place is not None
-        assert place.activation is not None
-        if place.end is place.step:
-            self.spreads[id(layer)] = _deviation(result)
+        output = self._entered.get(id(fitting.kernel.layer))
+        if output is None and place.end is not place.step:
+            output = result = self._held(fitting, result)
+        if place.activation is None:
+            if output is None:  # a linear kernel, before the next
+                result = self._held(fitting, result)
+        elif place.end is place.step:
+            self._take_down(fitting, result)
         elif not _is_called(place.end.operation) and place.terms == 1 and not place.inside:
             # An operation of the model's own code, which nobody sees run.
             numbers = ops.cast(recording.first_float(output), "float32")
-            self.spreads[id(layer)] = _deviation(place.activation.function(numbers))
+            self._take_down(fitting, place.activation.function(numbers))
+        return result
 
+    def _held(self, fitting: Fitting, output: Any) -> Any:
+        """What a kernel makes, at the size that it is held to, if it is off."""
+        if fitting.goal is None or fitting.initializer is None or not ops.is_tensor(output):
+            return output
+        size = ops.sqrt(ops.mean(ops.square(ops.cast(output, "float32"))))
+        self.sizes[id(fitting.kernel.variable)] = size
+        off = size / fitting.goal
+        fine = ops.logical_or(ops.abs(off - 1) <= TOLERANCE, ops.logical_not(off > 0))
+        # Kernel and bias together: a bias is 0, or of one scale with its kernel.
+        factor = ops.where(fine, ops.ones_like(off), 1 / ops.where(off > 0, off, 1.0))
+        scaled = output * ops.cast(factor, output.dtype)
+        _backend.copy_mask(output, scaled)
+        return scaled
 
-def _layer(fitting: Fitting) -> Any:
-    assert fitting.place is not None
-    return fitting.place.layer
+    def _arrived(self, operation: Any, result: Any) -> None:
+        """Takes down what an activation made for the kernels before it."""
+        for fitting in self._behind.get(id(operation), ()):
+            assert fitting.place is not None
+            if id(fitting.place.layer) in self._seen:
+                self._take_down(fitting, result)
+
+    def _take_down(self, fitting: Fitting, result: Any) -> None:
+        numbers = recording.first_float(result)
+        key = id(fitting.kernel.layer)
+        if numbers is not None and key not in self.spreads:
+            self.spreads[key] = ops.std(ops.cast(numbers, "float32"))
 
 
 def _is_called(operation: Any) -> bool:
     """Whether a run goes by it: a layer, or a function that a block holds."""
     return isinstance(operation, keras.Layer) or not isinstance(operation, keras.Operation)
-
-
-def _size(output: Any) -> float:
-    """Root mean square."""
-    numbers = ops.cast(recording.first_float(output), "float32")
-    return math.sqrt(float(ops.convert_to_numpy(ops.mean(ops.square(numbers)))))
-
-
-def _deviation(output: Any) -> float:
-    numbers = recording.first_float(output)
-    if numbers is None:
-        return math.nan
-    return float(ops.convert_to_numpy(ops.std(ops.cast(numbers, "float32"))))
 
 
 @contextmanager
@@ -179,7 +199,7 @@ def _tapped(run: _Run) -> Iterator[None]:
             # Not by setattr, which Keras looks at.
             held = {name: vars(layer)[name]} if name in vars(layer) else {}
             before.append((layer, name, held))
-            vars(layer)[name] = _tap(run, layer, function)
+            vars(layer)[name] = _tap(run, fitting, function)
     try:
         yield
     finally:
@@ -188,9 +208,8 @@ def _tapped(run: _Run) -> Iterator[None]:
             vars(layer).update(held)
 
 
-def _tap(run: _Run, layer: Any, function: Any) -> Any:
+def _tap(run: _Run, fitting: Fitting, function: Any) -> Any:
     def activation(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        run.entered[id(layer)] = inputs
-        return function(inputs, *args, **kwargs)
+        return function(run.entering(fitting, inputs), *args, **kwargs)
 
     return activation

@@ -122,9 +122,8 @@ def tailor(
     if not dry_run:
         with application.applied(model, fittings):
             if x is not None:
-                seen = calibration.calibrate(model, x, watch, fittings)
-                application.rescale(fittings, seen.factors)
-                spreads = seen.spreads
+                factors, spreads = calibration.calibrate(model, x, watch, fittings)
+                application.rescale(fittings, factors)
     return TailorReport(tuple(_rows(fittings, spreads)), trace.source, bool(dry_run))
 
 

@@ -99,14 +99,14 @@ def _recurrent(model: keras.Model, seed: int) -> None:
     cell.recurrent_kernel.assign(recurrent(cell.recurrent_kernel.shape))
 
 
-LOW, MIDDLE = (3e-4, 1e-3, 3e-3), (1e-3, 3e-3, 1e-2)
+LOW, MIDDLE, HIGH = (3e-4, 1e-3, 3e-3), (1e-3, 3e-3, 1e-2), (3e-3, 1e-2, 3e-2)
 
 ENTRIES = {
     "burgers": Entry(
         "PINN, Burgers, 30 x 16",
         models.burgers,
         tasks.burgers,
-        MIDDLE,
+        LOW,
         steps=600,
         batch=256,
         by_hand=_few_inputs,
@@ -125,7 +125,7 @@ ENTRIES = {
         "SimpleRNN of 32, 200 steps, digits",
         models.recurrent,
         tasks.sequences,
-        MIDDLE,
+        LOW,
         steps=400,
         by_hand=_recurrent,
     ),
@@ -156,14 +156,14 @@ ENTRIES = {
         "the same with skip connections",
         models.chain_with_skips,
         tasks.digits,
-        MIDDLE,
+        HIGH,
         steps=400,
     ),
     "policy": Entry(
         "tanh policy, 2 x 64, pendulum swing-up",
         models.policy,
         tasks.swing_up,
-        MIDDLE,
+        HIGH,
         steps=400,
     ),
     "towers": Entry(

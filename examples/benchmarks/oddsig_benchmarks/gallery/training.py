@@ -43,7 +43,7 @@ class Training:
         self.runs = jax.jit(over(self._run))
 
     def _function(self, weights: list[Any]) -> tasks.Function:
-        return lambda x: self.model.stateless_call(weights, self._fixed, x, training=False)[0]
+        return lambda x: self.model.stateless_call(weights, self._fixed, x)[0]
 
     def _run(self, weights: list[Any], rate: Any, order: Any) -> tuple[Any, Any]:
         """The loss over the last tenth of the steps, and the score on data held out."""

@@ -10,7 +10,7 @@ Here belongs how it is measured. What is to be expected, `expectation` says.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -46,9 +46,10 @@ def calibrate(
     layers = model._flatten_layers()
     run = _Run(watch, fittings)
 
-    def numbers(values: list[Any], data: Any) -> Any:
+    def numbers(values: list[Any], given: Any) -> Any:
+        data, goals = given
         state = list(zip(model.variables, values, strict=True)) if values else []
-        run.begin()
+        run.begin(goals)
         with (
             recording.unchanged(layers),
             keras.StatelessScope(state),
@@ -62,7 +63,8 @@ def calibrate(
     function = _backend.measuring(
         numbers, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
     )
-    found = ops.convert_to_numpy(function(_backend.values_of(model.variables), x)).tolist()
+    found = function(_backend.values_of(model.variables), (x, run.goals))
+    found = ops.convert_to_numpy(found).tolist()
     sizes, spreads = found[: len(run.sizes)], found[len(run.sizes) :]
     factors = {}
     for variable, size in zip(run.sizes, sizes, strict=True):
@@ -99,10 +101,18 @@ class _Run:
             place = fitting.place
             if place is not None and place.end is not place.step:
                 self._behind.setdefault(id(place.end.operation), []).append(fitting)
-        self.begin()
+        # Arguments of what is compiled, and not numbers in its code: with those all layers' code
+        # is different, and XLA takes ten times as long.
+        self.goals: dict[int, Any] = {
+            number: ops.convert_to_tensor(fitting.goal, "float32")
+            for number, fitting in enumerate(self.by_layer.values())
+            if fitting.goal is not None and fitting.initializer is not None
+        }
+        self.begin(self.goals)
 
-    def begin(self) -> None:
+    def begin(self, goals: Mapping[int, Any]) -> None:
         """Forgets what was seen: a backend may trace a function twice."""
+        self._goals = {id(f): goals[i] for i, f in enumerate(self.by_layer.values()) if i in goals}
         self.sizes: dict[int, Any] = {}
         self.spreads: dict[int, Any] = {}
         self._seen: set[int] = set()
@@ -156,11 +166,12 @@ class _Run:
 
     def _held(self, fitting: Fitting, output: Any) -> Any:
         """What a kernel makes, at the size that it is held to, if it is off."""
-        if fitting.goal is None or fitting.initializer is None or not ops.is_tensor(output):
+        goal = self._goals.get(id(fitting))
+        if goal is None or not ops.is_tensor(output):
             return output
         size = ops.sqrt(ops.mean(ops.square(ops.cast(output, "float32"))))
         self.sizes[id(fitting.kernel.variable)] = size
-        off = size / fitting.goal
+        off = size / goal
         fine = ops.logical_or(ops.abs(off - 1) <= TOLERANCE, ops.logical_not(off > 0))
         # Kernel and bias together: a bias is 0, or of one scale with its kernel.
         factor = ops.where(fine, ops.ones_like(off), 1 / ops.where(off > 0, off, 1.0))
@@ -179,7 +190,9 @@ class _Run:
         numbers = recording.first_float(result)
         key = id(fitting.kernel.layer)
         if numbers is not None and key not in self.spreads:
-            self.spreads[key] = ops.std(ops.cast(numbers, "float32"))
+            numbers = ops.cast(numbers, "float32")
+            variance = ops.mean(ops.square(numbers)) - ops.square(ops.mean(numbers))
+            self.spreads[key] = ops.sqrt(ops.maximum(variance, 0.0))
 
 
 def _is_called(operation: Any) -> bool:

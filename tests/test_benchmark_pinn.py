@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-import keras_oddsig as ko
 from oddsig_benchmarks.pinn import allen_cahn, burgers, cells, command, grids, methods
 from oddsig_benchmarks.pinn.equations import EQUATIONS, sample
 from oddsig_benchmarks.results import read
@@ -127,50 +126,6 @@ def test_kernels_are_what_the_initializers_draw(name):
     for kernel in found["blocks"]["kernel"]:
         np.testing.assert_array_equal(kernel, hidden((6, 6)))
     np.testing.assert_array_equal(found["output"]["kernel"], output((6, 1)))
-
-
-@needs_jax
-@pytest.mark.parametrize("name", ["tailored", "tailored + residual"])
-def test_tailored_is_what_tailor_makes_of_a_users_model(name):
-    from oddsig_benchmarks.pinn import networks
-
-    setting = cell("burgers", depth=4, width=6)
-    inputs = keras.Input((2,))
-    x = keras.layers.Dense(6, "tanh")(inputs)
-    for _ in range(3):
-        y = keras.layers.Dense(6, "tanh")(x)
-        x = keras.layers.add([x, y]) if "residual" in name else y
-    model = keras.Model(inputs, keras.layers.Dense(1)(x))
-    points = sample(EQUATIONS["burgers"], setting.points, np.random.default_rng(5)).points
-    ko.tailor(model, points.astype("float32"), seed=5)
-    found = networks.draw(setting, methods.METHODS[name], seed=5)
-    given = model.get_weights()
-    np.testing.assert_array_equal(found["first"]["kernel"], given[0])
-    np.testing.assert_array_equal(found["first"]["bias"], given[1])
-    np.testing.assert_array_equal(found["blocks"]["kernel"], given[2:-2:2])
-    np.testing.assert_array_equal(found["blocks"]["bias"], given[3:-2:2])
-    np.testing.assert_array_equal(found["output"]["kernel"], given[-2])
-    np.testing.assert_array_equal(found["output"]["bias"], given[-1])
-    # What is trained is that model.
-    u = networks.output_of(methods.METHODS[name].structure, found, points.astype("float32"))
-    np.testing.assert_allclose(u, model(points)[:, 0], rtol=1e-5, atol=1e-6)
-
-
-@needs_jax
-def test_all_that_tailor_sets_is_taken_over_biases_too(monkeypatch):
-    from oddsig_benchmarks.pinn import networks
-
-    def tailor(model, x, seed):
-        model.set_weights([np.full(w.shape, i, "float32") for i, w in enumerate(model.weights)])
-
-    monkeypatch.setattr(ko, "tailor", tailor)
-    found = networks.draw(cell(depth=3), methods.METHODS["tailored"], seed=0)
-    values = {role: {k: np.unique(v).tolist() for k, v in p.items()} for role, p in found.items()}
-    assert values == {
-        "first": {"kernel": [0], "bias": [1]},
-        "blocks": {"kernel": [2, 4], "bias": [3, 5]},
-        "output": {"kernel": [6], "bias": [7]},
-    }
 
 
 def test_fixed_noise_is_divided_by_what_it_says():

@@ -254,8 +254,8 @@ def test_cells_come_in_order_whatever_the_files():
     ]
 
 
-def section(rows, environments=(MACHINE,)):
-    return "\n".join(tailored.tailored_section(cells_of(rows), environments))
+def section(rows, environments=(MACHINE,), fresh=()):
+    return "\n".join(tailored.tailored_section(cells_of(rows), environments, fresh))
 
 
 def test_tailor_stands_beside_the_recipe_with_a_verdict_for_each_cell():
@@ -269,15 +269,29 @@ def test_tailor_stands_beside_the_recipe_with_a_verdict_for_each_cell():
     rows += [row("hartley, scaled input", s, 0.5, depth=9) for s in SEEDS]
     rows += [row("tailored", s, 0.51 if s else 0.42, depth=9) for s in SEEDS]
     said = section(rows)
-    ends = {line.split(" |")[0]: line.split(" | ")[-1] for line in said.splitlines()}
-    assert ends["| digits, erf, 50 x 32, adam"] == "within .005 |"
-    assert ends["| digits, erf, 100 x 32, adam"] == "**behind** |"
-    assert ends["| digits, erf, 300 x 32, adam"] == "**ahead** |"
-    assert ends["| digits, erf, 9 x 32, adam"] == "behind, not significantly |"
+    ends = {line.split(" |")[0]: line.split(" | ")[-2:] for line in said.splitlines()}
+    assert ends["| digits, erf, 50 x 32, adam"] == ["within .005", " |"]
+    assert ends["| digits, erf, 100 x 32, adam"] == ["**behind**", " |"]
+    assert ends["| digits, erf, 300 x 32, adam"] == ["**ahead**", " |"]
+    assert ends["| digits, erf, 9 x 32, adam"] == ["behind, not significantly", " |"]
     assert "| digits, erf, 100 x 32, adam | 0.480 | 0.500 | -0.020 [-0.020, -0.020] |" in said
     assert "Within .005 or ahead in 2 of 4 cells, +0.002 on average over all of them" in said
     assert "behind, in 1 of these significantly: digits, erf, 9 x 32, adam (-0.008)" in said
     assert "was run on" not in said
+
+
+def test_what_the_seeds_alone_do_to_the_recipe_stands_beside_it():
+    rows, fresh = [], []
+    for depth, by in ((50, 0.002), (100, -0.03)):
+        rows += [row("hartley, scaled input", s, 0.5, depth=depth) for s in SEEDS]
+        rows += [row("tailored", s, 0.5, depth=depth) for s in SEEDS]
+        fresh += [row("hartley, scaled input", s + 5, 0.5 + by, depth=depth) for s in SEEDS]
+    said = section(rows, fresh=cells_of(fresh))
+    assert "| within .005 | 0.470 |" in said
+    assert (
+        "is 0.016 away from the table on average over 2 cells, and by more than .005 in 1." in said
+    )
+    assert "away from the table" not in section(rows)
 
 
 def test_there_is_no_section_on_tailor_before_it_was_run():

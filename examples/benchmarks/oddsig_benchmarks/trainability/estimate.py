@@ -59,7 +59,7 @@ def _kind(group: Group) -> Any:
     """What takes the same time, whatever the activation and the samples."""
     method = METHODS[group.method]
     cell = dataclasses.replace(group.cell, activation="", samples=0)
-    return cell, method.structure, method.lsuv
+    return cell, method.structure, method.lsuv, method.tailored
 
 
 def _timed(group: Group, plain: bool) -> Seconds:

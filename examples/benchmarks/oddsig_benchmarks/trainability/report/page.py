@@ -179,7 +179,7 @@ def page_of(
         "few seeds the intervals are rather too narrow than too wide.",
         comparison_table(cells),
         f"Cells in which we lose to a method without normalization: {lost_cells}.",
-        *tailored_section(cells, environments),
+        *tailored_section(cells, environments, fresh),
         *fresh_section(list(fresh)),
         "## Method by method",
         "Over the cells that every method has.",

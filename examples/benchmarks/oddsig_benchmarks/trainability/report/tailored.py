@@ -14,11 +14,16 @@ NEAR = 0.005  # of accuracy: two of the 360 test images of the digits
 
 
 class Pair(NamedTuple):
-    """A method of `BY_HAND`, and what it is compared with, in a cell."""
+    """A method of `BY_HAND`, and what it is compared with, in a cell.
+
+    Attributes:
+        fresh: The latter with other seeds, where it was run with them: what the seeds alone do.
+    """
 
     cell: CellScores
     tailored: Score
     by_hand: Score
+    fresh: Score | None
 
     @property
     def difference(self) -> tuple[float, float, float]:
@@ -34,23 +39,34 @@ class Pair(NamedTuple):
         return f"**{word}**" if low > 0 or high < 0 else f"{word}, not significantly"
 
 
-def pairs_of(cells: list[CellScores], method: str) -> list[Pair]:
+def pairs_of(
+    cells: Sequence[CellScores], method: str, fresh: Sequence[CellScores] = ()
+) -> list[Pair]:
     """The cells that have both."""
     other = BY_HAND[method]
+    again = {c.name: c.scores.get(other) for c in fresh}
     return [
-        Pair(c, c.scores[method], c.scores[other])
+        Pair(c, c.scores[method], c.scores[other], again.get(c.name))
         for c in cells
         if method in c.scores and other in c.scores
     ]
 
 
-def tailored_section(cells: list[CellScores], environments: Sequence[Row]) -> list[str]:
-    """Nothing, where `tailor` has not been run."""
+def tailored_section(
+    cells: Sequence[CellScores], environments: Sequence[Row], fresh: Sequence[CellScores] = ()
+) -> list[str]:
+    """Nothing, where `tailor` has not been run.
+
+    Args:
+        cells: What was measured.
+        environments: Where.
+        fresh: The cells once more, with other seeds.
+    """
     parts = []
     for method, other in BY_HAND.items():
-        pairs = pairs_of(cells, method)
+        pairs = pairs_of(cells, method, fresh)
         if pairs:
-            parts += [_introduction(method, other), _table(pairs), _summary(pairs)]
+            parts += [_introduction(method, other), _table(pairs), _summary(pairs), *_noise(pairs)]
             scores = [[getattr(p, side) for p in pairs] for side in ("tailored", "by_hand")]
             ours, theirs = ([e for s in each for e in s.environments] for each in scores)
             parts += elsewhere(method, ours, other, theirs, environments)
@@ -81,10 +97,12 @@ def _table(pairs: list[Pair]) -> str:
                 f"{pair.by_hand.mean:.3f}",
                 f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]",
                 pair.verdict,
+                f"{pair.fresh.mean:.3f}" if pair.fresh else "",
             ]
         )
     first = pairs[0]
     header = ["cell", first.tailored.method, first.by_hand.method, "difference", "verdict"]
+    header += [f"{first.by_hand.method}, fresh seeds"]
     return table(header, rows)
 
 
@@ -101,3 +119,15 @@ def _summary(pairs: list[Pair]) -> str:
     names = "; ".join(f"{p.cell.name} ({p.difference[0]:+.3f})" for p in behind)
     worse = sum(p.difference[2] < 0 for p in behind)
     return f"{said}; behind, in {worse} of these significantly: {names}."
+
+
+def _noise(pairs: list[Pair]) -> list[str]:
+    """What the seeds alone do to the recipe: the measure for all differences of the table."""
+    moved = [p.fresh.mean - p.by_hand.mean for p in pairs if p.fresh]
+    if not moved:
+        return []
+    return [
+        f"With its fresh seeds (the section below) *{pairs[0].by_hand.method}* itself is "
+        f"{sum(map(abs, moved)) / len(moved):.3f} away from the table on average over "
+        f"{len(moved)} cells, and by more than .005 in {sum(abs(m) > NEAR for m in moved)}."
+    ]

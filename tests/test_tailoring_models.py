@@ -19,6 +19,12 @@ def chain(depth=12, **kwargs):
     return keras.Sequential([keras.Input((WIDTH,)), *hidden, layers.Dense(3, **kwargs)])
 
 
+def quick(model):
+    """Compiling a whole takes longer than running it, except where each operation is compiled."""
+    model.compile(run_eagerly=keras.backend.backend() != "jax")
+    return model
+
+
 def values(model):
     return [keras.ops.convert_to_numpy(weight) for weight in model.weights]
 
@@ -48,7 +54,7 @@ class TestMixedPrecision:
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
     def test_kernels_stay_whole_and_the_signal_is_healthy(self, policy):
         model = chain(20, dtype=policy, kernel_initializer="he_normal")
-        model.compile(run_eagerly=True)
+        quick(model)
         x = samples(WIDTH, scale=20.0)
         assert not ko.signal_report(model, x).healthy
         report = ko.tailor(model, x, seed=0)
@@ -70,8 +76,7 @@ class TestSeveralParts:
         inputs, ends = ([a, b], list(ends.values())) if structure is list else (
             {"a": a, "b": b}, ends)  # fmt: skip
         model = keras.Model(inputs, ends)
-        model.compile(run_eagerly=True)
-        return model
+        return quick(model)
 
     @pytest.mark.parametrize("structure", [list, dict])
     def test_inputs_each_have_their_scale_and_outputs_are_left(self, structure):
@@ -192,7 +197,7 @@ def test_models_of_keras_applications_with_tanh_in_place_of_what_they_have(name,
         return type(layer).from_config(layer.get_config())
 
     model = keras.models.clone_model(start, clone_function=with_tanh)
-    model.compile(run_eagerly=True)
+    quick(model)
     x = samples(32, 32, 3, number=16, scale=10.0)
     assert ko.signal_report(model, x).verdict == verdict
     report = ko.tailor(model, x, seed=0)

@@ -7,7 +7,10 @@ import json
 import math
 import os
 import pickle
+import re
 import runpy
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -312,6 +315,20 @@ class TestInspect:
         (line,) = errors
         assert "not healthy: collapsing, from hidden_" in line
         assert "collapsing" in output
+
+    def test_its_advice_is_a_command_that_cures(self, run, files, tmp_path, monkeypatch):
+        folder = tmp_path / "my models"
+        folder.mkdir()
+        shutil.copy(files / "collapsing.keras", folder)
+        monkeypatch.chdir(folder)
+        _, output, (line,) = run(
+            "inspect", folder / "collapsing.keras", "--data", files / "x.npy", "--json"
+        )
+        advice = json.loads(output)["advice"]
+        assert advice in line
+        (command,) = re.findall(r"keras-oddsig (tailor .* -o tailored\.keras)", advice)
+        assert run(*shlex.split(command))[0] == 0
+        assert run("inspect", "tailored.keras", "--data", files / "x.npy")[0] == 0
 
     def test_derivatives_are_judged_if_asked(self, run, tmp_path):
         init = ko.OddSigmoidOrthogonal("tanh", depth=20)

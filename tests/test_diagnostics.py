@@ -146,6 +146,20 @@ class TestStatistics:
             for name in ("std", "rms", "min", "max", "cosine", "effective_rank", "spread_median"):
                 assert row.statistics[name] == pytest.approx(expected[name], rel=rel)
 
+    @pytest.mark.skipif(BACKEND == "jax", reason="float64 is off by default in JAX")
+    @pytest.mark.parametrize("dtypes", [("float64", "float32"), ("float32", "float64")])
+    def test_layers_may_differ_in_precision(self, dtypes):
+        layers = [Dense(6, "tanh", dtype=dtype) for dtype in dtypes]
+        model = sequential(*layers)
+        x, y = data(), data(seed=1)
+        rows = ko.signal_report(model, x, y, "mse").layers
+        first, last = outputs_of(model, x, layers)
+        for row, h in zip(rows, (first, last), strict=True):
+            expected = numpy_statistics(h, first, 1)
+            for name in ("std", "cosine", "negative_rate"):
+                assert row.statistics[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6)
+            assert row.statistics["kernel_gradient"] > 0
+
     def test_squares_of_a_tiny_signal_do_not_underflow(self):
         layers = [Dense(6, "tanh"), Dense(6, "tanh")]
         model = sequential(*layers)

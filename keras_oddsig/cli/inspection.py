@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import inspect
 import json
+import shlex
 import sys
 import warnings
 from dataclasses import replace
@@ -52,9 +53,12 @@ def inspect_model(args: argparse.Namespace) -> int:
         model = model_of(args.model)
         with unusable(f"{args.model} cannot be run on {args.data}: ", Exception):
             from keras_oddsig.signal import signal_report
+            from keras_oddsig.signal.verdicts import TAILOR
 
             x = inputs_of(model, data, args)
             report = signal_report(model, x, y, loss, derivatives=args.derivatives or None)
+    # Who has a file has a command.
+    report = replace(report, advice=report.advice.replace(TAILOR, _tailor(args)))
 
     if args.json:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
@@ -66,8 +70,15 @@ def inspect_model(args: argparse.Namespace) -> int:
     if report.healthy:
         say(f"{args.model} is healthy")
         return HEALTHY
-    say(f"{args.model} is not healthy: {report.verdict}, from {report.start}. {report.advice}")
+    what = f"{args.model} is not healthy: {report.verdict}, from {report.start}. "
+    say(what + report.advice, characters=len(what) + len(report.advice))  # a command is told whole
     return UNHEALTHY
+
+
+def _tailor(args: argparse.Namespace) -> str:
+    """The command that does to a model's file what the advice does to a model."""
+    model, data = (shlex.quote(str(path)) for path in (args.model, args.data))
+    return f"keras-oddsig tailor {model} --data {data} -o tailored.keras"
 
 
 def _loss(name: str, from_logits: bool) -> Any:

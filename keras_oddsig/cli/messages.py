@@ -31,11 +31,11 @@ def unusable(what: str, *errors: type[Exception]) -> Iterator[None]:
         raise UnusableError(what + (reason.rstrip(",:") or type(error).__name__)) from error
 
 
-def say(message: str) -> None:
-    print(f"keras-oddsig: {one_line(message)}", file=sys.stderr)
+def say(message: str, characters: int = _CHARACTERS) -> None:
+    print(f"keras-oddsig: {one_line(message, characters)}", file=sys.stderr)
 
 
-def one_line(message: str) -> str:
+def one_line(message: str, characters: int = _CHARACTERS) -> str:
     """A message that may quote a file, without what would steer a terminal."""
     line = "".join(c if c.isprintable() else " " for c in message)
-    return line if len(line) <= _CHARACTERS else line[:_CHARACTERS] + "…"
+    return line if len(line) <= characters else line[:characters] + "…"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_oddsig.signal import derivatives as input_derivatives
+from keras_oddsig.signal import selection
 from keras_oddsig.signal.data import batches, check_data, fixed_batch
 from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
@@ -259,15 +260,16 @@ def signal_report(
     # Batch by batch: a data set may be larger than the memory.
     parts = [measure(*batch) for batch in itertools.chain([first], stream)]
     measured = pooled(parts)
+    normalizes = any(map(selection.normalizes, selection.layers_of(model)))
     points = _points(model, first[0], derivatives)
     if points is None:
-        return report_of(measured)
+        return report_of(measured, normalizes=normalizes)
     table = {**measured.table, **measure.derivatives(points[: input_derivatives.POINTS])}
     expected = None
     # If it is the points themselves that enter the first kernel.
     if math.isclose(parts[0].source.rms, np.sqrt(np.mean(points**2)), rel_tol=1e-3):
         expected = predict_derivatives(measured, points[: input_derivatives.POINTS])
-    return report_of(replace(measured, table=table), expected, judge_derivatives=bool(derivatives))
+    return report_of(replace(measured, table=table), expected, bool(derivatives), normalizes)
 
 
 def _points(model: Any, x: Any, wanted: bool | None) -> NDArray[Any] | None:
@@ -290,6 +292,7 @@ def report_of(
     measured: Measured,
     expected: Sequence[tuple[float, float] | None] | None = None,
     judge_derivatives: bool = False,
+    normalizes: bool = False,
 ) -> SignalReport:
     """The report on what was measured; `expected` are the derivatives that the solver expects."""
     predictions = predict(measured)
@@ -306,5 +309,5 @@ def report_of(
         )
         for row, call in enumerate(measured.calls)
     )
-    advice = advice_on(measured, verdict, start)
+    advice = advice_on(measured, verdict, start, normalizes)
     return SignalReport(layers, verdict, layers[start].name if start >= 0 else None, advice)

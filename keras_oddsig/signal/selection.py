@@ -43,6 +43,12 @@ def wrapped(layer: Any) -> Any:
     return layer.cell if type(layer) is keras.layers.RNN else None
 
 
+def normalizes(layer: Any) -> bool:
+    """Whether a layer sets the scale of a signal by itself; of data it does not count."""
+    name = type(layer).__name__
+    return name.endswith("Normalization") and not isinstance(layer, keras.layers.Normalization)
+
+
 def _checked(function: Any) -> OddSigmoid | None:
     """An activation of a function of the class; None of one outside, or that cannot be checked."""
     if not callable(function) or isinstance(function, type | keras.Layer):

@@ -126,7 +126,9 @@ def _block(x: Any, bound: NDArray[Any], first: Any, first_rms: Any) -> Any:
     limit = np.minimum(SATURATED * bound, np.finfo("float32").max).astype("float32")
     limits = ops.cast(ops.convert_to_tensor(limit), x.dtype)
     saturated = fraction(ops.abs(x) > limits[:, None, None])
-    negative = ops.zeros_like(mean) if first is None else fraction(x * ops.sign(first) < 0)
+    negative = ops.zeros_like(mean)
+    if first is not None:  # which may be of another precision
+        negative = fraction(x * ops.cast(ops.sign(first), x.dtype) < 0)
     cosine, rank = _directions(scaled[:, :_PAIRED])
     spreads = _quantiles(size[:, None] * ops.sqrt(variances), samples)
     numbers = {

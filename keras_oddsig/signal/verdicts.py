@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from keras_oddsig import activations
 from keras_oddsig.signal import selection
+from keras_oddsig.signal.derivatives import FEW
 from keras_oddsig.signal.measurement import Measured
 from keras_oddsig.signal.predictions import Prediction, initializer_of
 from keras_oddsig.signal.recording import Call
@@ -74,6 +75,10 @@ BLIND: Final = 0.97
 ROUGH: Final = 8.0
 
 HEALTHY: Final = "healthy"
+
+# A new start, as the advice writes it: of a floor above, and run by nobody here.
+TAILOR: Final = "ko.tailor(model, x)"
+_BY_ITSELF: Final = "which treats a function of few inputs by itself"
 
 
 def judge(
@@ -205,8 +210,8 @@ def _gradient_verdict(gradient: NDArray[Any]) -> tuple[str, NDArray[Any]]:
     return HEALTHY, np.arange(0)
 
 
-def advice_on(measured: Measured, verdict: str, start: int) -> str:
-    """One line on what to do."""
+def advice_on(measured: Measured, verdict: str, start: int, normalizes: bool = False) -> str:
+    """One line on what to do; the model may have layers that normalize."""
     smooth = _advice_on_derivatives(measured)
     if verdict == HEALTHY:
         return f"Nothing to do, unless d{smooth[1:]}" if smooth else "Nothing to do."
@@ -244,10 +249,31 @@ def advice_on(measured: Measured, verdict: str, start: int) -> str:
     first = ""
     if 0 < measured.source.rms < math.inf:
         first = f", the first with {_first_layer(measured, kernel)}"
-    advice = f"Initialize the kernels with OddSigmoidOrthogonal({told}){first}."
+    by_hand = f"the kernels with OddSigmoidOrthogonal({told}){first}."
     if "second_derivative" in measured.table:
-        advice += f" If derivatives enter the loss, with {_of_few_inputs(odd)}."
-    return advice
+        by_hand += f" If derivatives enter the loss, with {_of_few_inputs(odd)}."
+    if _is_left_alone(call) or (normalizes and call.producer is None):
+        return f"Initialize {by_hand}"
+    if _reads_few(odd[0]):
+        return f"Initialize with {TAILOR}, {_BY_ITSELF}; or by hand {by_hand}"
+    if any(isinstance(each.producer, keras.layers.RNN) or not each.follows for each in odd):
+        # No single depth is right for all of these kernels.
+        return f"Initialize with {TAILOR}, which makes each kernel for its place."
+    return f"Initialize with {TAILOR}; or by hand {by_hand}"
+
+
+def _is_left_alone(call: Call) -> bool:
+    """Whether `tailor` would leave the kernel of a row as it is: a frozen one, or that of gates."""
+    layer = selection.wrapped(call.producer) or call.producer
+    gates = keras.layers.LSTM | keras.layers.GRU | keras.layers.LSTMCell | keras.layers.GRUCell
+    return isinstance(layer, gates) or not getattr(layer, "trainable", True)
+
+
+def _reads_few(call: Call) -> bool:
+    """Whether a row's kernel is the first of a function of few inputs, made for derivatives."""
+    layer = selection.wrapped(call.producer) or call.producer
+    shape = tuple(getattr(getattr(layer, "kernel", None), "shape", ()))
+    return len(shape) == 2 and shape[0] <= FEW and shape[0] < shape[1]
 
 
 def _advice_on_derivatives(measured: Measured) -> str:
@@ -258,9 +284,12 @@ def _advice_on_derivatives(measured: Measured) -> str:
     if not odd or rough[-1] <= ROUGH:
         return ""
     size = rough[-1] / (3 * measured.source.spread**2)
+    cure = _of_few_inputs(odd)
+    if _reads_few(odd[0]):
+        cure = f"{TAILOR}, {_BY_ITSELF}; or by hand with {cure}"
     return (
         "Derivatives enter the loss, as in a physics-informed network: a second derivative "
-        f"of {size:.2g} is too rough a start. Initialize with {_of_few_inputs(odd)}."
+        f"of {size:.2g} is too rough a start. Initialize with {cure}."
     )
 
 
@@ -282,9 +311,9 @@ def _advice_on_data(measured: Measured, verdict: str, kernel: str) -> str | None
         )
     if verdict == "saturating" and source.rms > UNSCALED:
         return (
-            f"The data (rms {source.rms:.2g}) saturate the first layer, which then learns next "
-            f"to nothing: {standardize}, or, if all features are of one scale, initialize it with "
-            f"{_first_layer(measured, kernel)}."
+            f"Initialize with {TAILOR}, if all features are of one scale, or by hand the first "
+            f"layer with {_first_layer(measured, kernel)}; or else {standardize}. The data (rms "
+            f"{source.rms:.2g}) saturate that layer, which then learns next to nothing."
         )
     return None
 

@@ -3,6 +3,7 @@
 import doctest
 import io
 import json
+import re
 import warnings
 
 import keras
@@ -635,6 +636,67 @@ class TestInPlace:
         model = sequential((16,), dense(dtype="mixed_bfloat16"), dense(dtype="bfloat16"))
         ko.tailor(model, samples(16))
         assert [w.dtype for w in model.weights] == ["float32"] * 2 + ["bfloat16"] * 2
+
+
+def left_on_screen(output):
+    """What a terminal shows after all of its output: lines that are erased are gone."""
+    lines, row = [""], 0
+    for code, text in re.findall(r"(\x1b\[[?\d;]*[A-Za-z]|\r|\n)|([^\x1b\r\n]+)", output):
+        if code == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif code == "\x1b[2K":
+            lines[row] = ""
+        elif code.endswith("A"):
+            row -= int(code[2:-1])
+        lines[row] += text
+    return "".join(lines).strip()
+
+
+class TestProgress:
+    @pytest.fixture
+    def console(self, monkeypatch):
+        import rich
+
+        def make(**kwargs):
+            console = rich.console.Console(file=io.StringIO(), width=80, **kwargs)
+            monkeypatch.setattr(rich, "_console", console)
+            return console
+
+        return make
+
+    def test_of_fifty_kernels_a_bar_is_shown_and_then_gone(self, console):
+        terminal = console(force_terminal=True, legacy_windows=False)
+        ko.tailor(chain(49))
+        assert terminal.file.getvalue() == ""
+        ko.tailor(chain(50))
+        output = terminal.file.getvalue()
+        assert "Tailoring" in output
+        assert "100%" in output
+        assert left_on_screen(output) == ""
+
+    def test_it_is_gone_and_the_cursor_back_where_a_draw_fails(self, console, monkeypatch):
+        model, drawn = chain(50), application._drawn
+
+        def failing(fitting):
+            if fitting.kernel.layer is model.layers[40]:
+                raise MemoryError
+            return drawn(fitting)
+
+        terminal = console(force_terminal=True, legacy_windows=False)
+        monkeypatch.setattr(application, "_drawn", failing)
+        with pytest.raises(MemoryError):
+            ko.tailor(model)
+        output = terminal.file.getvalue()
+        assert "Tailoring" in output
+        assert left_on_screen(output) == ""
+        hidden, shown = "\x1b[?25l", "\x1b[?25h"
+        assert output.rindex(hidden) < output.rindex(shown)
+
+    def test_a_file_gets_none(self, console):
+        file = console(force_terminal=False)
+        ko.tailor(chain(50))
+        assert file.file.getvalue().strip() == ""
 
 
 class TestReport:

@@ -16,7 +16,7 @@ from keras_oddsig.signal.data import batches, check_batch, check_data, fixed_bat
 from keras_oddsig.signal.measurement import Measured, measurement
 from keras_oddsig.tailoring import application, graph
 from keras_oddsig.tailoring.graph import Graph
-from keras_oddsig.tailoring.kernels import kernels_of
+from keras_oddsig.tailoring.kernels import kernels_of, unsaved
 from keras_oddsig.tailoring.plan import Fitting, Planner
 from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
 from keras_oddsig.tailoring.trace import Step, structure_of, tracing
@@ -51,8 +51,9 @@ def tailor(
     All other kernels stay as they are: those before other activations or normalization, output
     layers, `LSTM` and `GRU`, what is frozen, quantized or adapted (LoRA). The report says why.
     Biases of the layers that get a kernel become zero, the optimizer's state is reset, and the
-    layers' configs follow: a saved model tells its initializers. An error or an interruption leaves
-    the model as it was.
+    layers' configs follow: a saved model tells its initializers (but of the kernels within one
+    `MultiHeadAttention` or `GroupQueryAttention`, whose config has a single one for all). An error
+    or an interruption leaves the model as it was.
 
     Example:
 
@@ -109,6 +110,7 @@ def tailor(
     planner = Planner(found, method, None if depth == "auto" else int(depth), seed, measured)
     fittings = planner.plan()
     fittings += _never_called(layers, fittings)
+    _note_unsaved(layers, fittings)
     spreads: Mapping[int, float] = {}
     if not dry_run:
         with application.applied(model, fittings):
@@ -204,6 +206,15 @@ def _never_called(layers: Sequence[Any], fittings: Sequence[Fitting]) -> list[Fi
         if id(kernel.variable) not in known
     ]
     return list({id(fitting.kernel.variable): fitting for fitting in missing}.values())
+
+
+def _note_unsaved(layers: Sequence[Any], fittings: Sequence[Fitting]) -> None:
+    """Says of kernels with an initializer where a saved model will not know it."""
+    notes = unsaved(layers)
+    for fitting in fittings:
+        note = notes.get(id(fitting.kernel.layer))
+        if note is not None and fitting.initializer is not None:
+            fitting.reason = "; ".join(filter(None, (fitting.reason, note)))
 
 
 def _spreads(model: Any, x: Any, fittings: Sequence[Fitting]) -> dict[int, float]:

@@ -168,6 +168,21 @@ def kernels_of(layer: Any) -> list[Kernel]:
     return [Kernel(layer, weight.name, "", weight, unfit=reason) for weight in held]
 
 
+# Each makes several layers with one initializer, which is all that its config holds of theirs.
+_ATTENTION: Final = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
+
+
+def unsaved(layers: Sequence[Any]) -> dict[int, str]:
+    """The layers whose own initializers a saved model does not name, with the reason."""
+    return {
+        id(part): f"a saved {type(layer).__name__} names one initializer for all its kernels: "
+        "the values are saved, this initializer is not"
+        for layer in layers
+        if isinstance(layer, _ATTENTION)
+        for part in layer._flatten_layers(include_self=False)
+    }
+
+
 def own_kernels(layer: Any) -> list[Any]:
     """Weights of rank 2 or more that no layer inside holds, without a bias."""
     inside = {

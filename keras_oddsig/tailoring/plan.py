@@ -340,7 +340,8 @@ class Planner:
 _NEAR: Final = 0.02  # of a gain: no more than a sum of one term and of one part in 25 is
 
 
-_POOLING: Final = re.compile("Pool")  # what becomes of a signal there is not computed
+# What becomes of a signal there is not computed: both take means, of how many equal numbers?
+_POOLING: Final = re.compile("Pool|Attention")
 
 
 def _rounded(value: float) -> float:

@@ -49,7 +49,8 @@ def tailor(
     - of a `SimpleRNN`, the rotation for the number of steps, and Keras's `Orthogonal`.
 
     All other kernels stay as they are: those before other activations or normalization, output
-    layers, `LSTM` and `GRU`, what is frozen, quantized or adapted (LoRA). The report says why.
+    layers, what is frozen, quantized or adapted (LoRA), `LSTM` and `GRU` (rotations in their gates
+    are not reliably better: `examples/benchmarks/recurrent_gates.py`). The report says why.
     Biases of the layers that get a kernel become zero, the optimizer's state is reset, and the
     layers' configs follow: a saved model tells its initializers (but of the kernels within one
     `MultiHeadAttention` or `GroupQueryAttention`, whose config has a single one for all). An error

@@ -183,7 +183,9 @@ class Planner:
                 fitting.reason = "output of a function of few inputs"
                 self._few_kernel(fitting, before)
         elif place.blocks and (place.is_output or place.following.startswith(LINEAR)):
-            # The sum of all branches has then the spread of one.
+            # The sum of all branches has then the spread of one: undivided, 100 blocks
+            # `h + V tanh(W h)` reach an accuracy of .902 on digits, with this .956, from zeros .958
+            # (`examples/benchmarks/residual_scale.py`). Zeros would leave W without a gradient.
             fitting.reason = f"linear end of one of {place.blocks} residual branches"
             self._linear(fitting, place, 1 / math.sqrt(place.blocks))
         elif place.passes_on:

@@ -19,7 +19,7 @@ SCRIPTS = {
     "torch": "torch_ddp.py",
 }
 SHOWN = {
-    "jax": ["OddSigmoidInit", "OddSigmoidOrthogonal", "DataParallel", "ModelParallel"],
+    "jax": ["OddSigmoidInit", "OddSigmoidOrthogonal", "DataParallel", "ModelParallel", "tailor:"],
     "tensorflow": ["OddSigmoidInit: 2 replicas, equal at the start: True", "OddSigmoidOrthogonal"],
     "torch": ["OddSigmoidInit: 2 ranks, equal at the start: True", "OddSigmoidOrthogonal"],
 }

@@ -3,6 +3,7 @@
 import doctest
 import io
 import json
+import re
 import warnings
 
 import keras
@@ -328,13 +329,34 @@ class TestWhere:
         if len(rows) == 3:  # separable: two kernels, and no activation between
             assert "depth=1, gain=1.0" in rows[1].initializer
 
-    def test_directions_are_kept_through_the_narrowest_layer_between_wider_ones(self):
+    def test_directions_are_kept_through_narrow_layers_between_wider_ones(self):
         widths = [32, 12, 6, 12, 32, 20]
         model = sequential((16,), *[dense(units=n) for n in widths], layers.Dense(2))
         first, *others, last = initializers(planned(model))
         assert "bottleneck" not in first
-        assert others == ['OddSigmoidOrthogonal("tanh", depth=6, bottleneck=6)'] * 5
+        assert others == [
+            f'OddSigmoidOrthogonal("tanh", depth=6, bottleneck={kept})'
+            for kept in (12, 6, 12, 6, 6)
+        ]
         assert last is None
+
+    @pytest.mark.parametrize(
+        ("narrow", "kept"),
+        [
+            ((8, 8, 4, 4), [8] * 6 + [4] * 5),
+            ((4, 4, 8, 8), [4] * 4 + [8] * 6 + [4]),
+            ((8, 4, 8), [8] * 3 + [4] + [8] * 3 + [4]),
+        ],
+        ids=str,
+    )
+    def test_of_several_widths_each_kernel_keeps_what_comes_to_it_or_can_still_go_on(
+        self, narrow, kept
+    ):
+        widths = [n for each in narrow for n in (32, each, 32)]
+        model = sequential((16,), *[dense(units=n) for n in widths], layers.Dense(2))
+        assert [f"bottleneck={k}" for k in kept] == [
+            re.search(r"bottleneck=\d+", each)[0] for each in initializers(planned(model))[1:-1]
+        ]
 
     def test_a_linear_latent_passes_directions_on(self):
         latent = layers.Dense(4, name="latent")
@@ -373,6 +395,77 @@ class TestWhere:
         x, t = keras.Input((1,)), keras.Input((1,))
         y = layers.Dense(1)(dense()(dense()(layers.Concatenate()([x, t]))))
         assert all("input_dim=2" in each for each in initializers(planned(keras.Model([x, t], y))))
+
+
+class TestAttention:
+    """What softmax reads is left alone; the last projection is a kernel as any other."""
+
+    @staticmethod
+    def model(attention, residual):
+        x = keras.Input((6, 16))
+        h = dense(units=16)(x)
+        y = attention(h, h)
+        return keras.Model(x, ko.Tanh()(layers.Add()([h, y]) if residual else y))
+
+    @pytest.mark.parametrize("residual", [False, True], ids=["chain", "residual"])
+    @pytest.mark.parametrize(
+        "attention",
+        [
+            lambda: layers.MultiHeadAttention(2, 8),
+            lambda: layers.GroupQueryAttention(8, 4, 2),
+        ],
+        ids=["multi_head", "group_query"],
+    )
+    def test_the_projections_before_softmax_are_left_and_the_last_one_is_not(
+        self, attention, residual
+    ):
+        first, *before, last = planned(self.model(attention(), residual)).kernels
+        assert [row.initializer for row in before] == [None] * 3
+        assert all("follows, which is no odd sigmoid" in row.reason for row in before)
+        assert (first.depth, last.depth) == (2, 2)
+        axes = "input_axes=[0, 1], output_axes=[2])"
+        assert last.initializer == f'OddSigmoidOrthogonal("tanh", depth=2, {axes}'
+
+    @pytest.mark.parametrize(
+        "attention", [layers.Attention, layers.AdditiveAttention], ids=lambda each: each.__name__
+    )
+    def test_attention_without_kernels_ends_a_chain(self, attention):
+        x = keras.Input((6, 16))
+        h = layers.Dense(WIDTH)(x)
+        model = keras.Model(x, dense()(attention()([h, dense()(h)])))
+        linear, *others = planned(model).kernels
+        assert linear.initializer is None
+        assert [row.depth for row in others] == [2, 2]
+        # A mean of what it reads, with weights that no shape tells.
+        assert others[-1].predicted is None
+
+    def test_values_are_saved_and_that_the_initializer_is_not_is_told(self, tmp_path):
+        model = self.model(layers.MultiHeadAttention(2, 8, name="attention"), residual=True)
+        report = ko.tailor(model, seed=0)
+        model.save(tmp_path / "m.keras")
+        loaded = keras.saving.load_model(tmp_path / "m.keras")
+        assert same(values(model), values(loaded))
+        kinds = [
+            type(each.get_layer("attention").output_dense.kernel_initializer)
+            for each in (model, loaded)
+        ]
+        assert kinds == [ko.OddSigmoidOrthogonal, keras.initializers.GlorotUniform]
+        told = [row.layer for row in report.kernels if "this initializer is not" in row.reason]
+        assert told == ["attention_output"]
+
+    def test_deep_the_signal_neither_dies_nor_grows(self):
+        x = keras.Input((6, 16))
+        h = dense(units=16)(x)
+        for _ in range(6):
+            h = layers.Add()([h, layers.MultiHeadAttention(2, 8)(h, h)])
+            h = layers.Add()([h, layers.Dense(16)(dense()(h))])
+        model = keras.Model(x, h)
+        data = samples(6, 16)
+        before = np.std(model.predict_on_batch(data))
+        ko.tailor(model, data, seed=0)
+        after = np.std(model.predict_on_batch(data))
+        entering = np.std(keras.Model(x, model.layers[1].output).predict_on_batch(data))
+        assert entering < after < 2 * entering < before
 
 
 class TestOnesOwnLayers:
@@ -635,6 +728,67 @@ class TestInPlace:
         model = sequential((16,), dense(dtype="mixed_bfloat16"), dense(dtype="bfloat16"))
         ko.tailor(model, samples(16))
         assert [w.dtype for w in model.weights] == ["float32"] * 2 + ["bfloat16"] * 2
+
+
+def left_on_screen(output):
+    """What a terminal shows after all of its output: lines that are erased are gone."""
+    lines, row = [""], 0
+    for code, text in re.findall(r"(\x1b\[[?\d;]*[A-Za-z]|\r|\n)|([^\x1b\r\n]+)", output):
+        if code == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif code == "\x1b[2K":
+            lines[row] = ""
+        elif code.endswith("A"):
+            row -= int(code[2:-1])
+        lines[row] += text
+    return "".join(lines).strip()
+
+
+class TestProgress:
+    @pytest.fixture
+    def console(self, monkeypatch):
+        import rich
+
+        def make(**kwargs):
+            console = rich.console.Console(file=io.StringIO(), width=80, **kwargs)
+            monkeypatch.setattr(rich, "_console", console)
+            return console
+
+        return make
+
+    def test_of_fifty_kernels_a_bar_is_shown_and_then_gone(self, console):
+        terminal = console(force_terminal=True, legacy_windows=False)
+        ko.tailor(chain(49))
+        assert terminal.file.getvalue() == ""
+        ko.tailor(chain(50))
+        output = terminal.file.getvalue()
+        assert "Tailoring" in output
+        assert "100%" in output
+        assert left_on_screen(output) == ""
+
+    def test_it_is_gone_and_the_cursor_back_where_a_draw_fails(self, console, monkeypatch):
+        model, drawn = chain(50), application._drawn
+
+        def failing(fitting):
+            if fitting.kernel.layer is model.layers[40]:
+                raise MemoryError
+            return drawn(fitting)
+
+        terminal = console(force_terminal=True, legacy_windows=False)
+        monkeypatch.setattr(application, "_drawn", failing)
+        with pytest.raises(MemoryError):
+            ko.tailor(model)
+        output = terminal.file.getvalue()
+        assert "Tailoring" in output
+        assert left_on_screen(output) == ""
+        hidden, shown = "\x1b[?25l", "\x1b[?25h"
+        assert output.rindex(hidden) < output.rindex(shown)
+
+    def test_a_file_gets_none(self, console):
+        file = console(force_terminal=False)
+        ko.tailor(chain(50))
+        assert file.file.getvalue().strip() == ""
 
 
 class TestReport:

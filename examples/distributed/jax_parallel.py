@@ -80,6 +80,29 @@ def train(strategy: distribution.DataParallel | distribution.ModelParallel) -> N
     distribution.set_distribution(None)
 
 
+def tailor(strategy: distribution.ModelParallel) -> None:
+    """A model that exists gets new kernels, and keeps the layout of each."""
+
+    def tailored() -> keras.Sequential:
+        hidden = [keras.layers.Dense(WIDTH, "tanh", name=f"hidden_{i}") for i in range(LAYERS)]
+        model = keras.Sequential([keras.Input((WIDTH,)), *hidden])
+        ko.tailor(model, seed=7)
+        return model
+
+    alone = [np.asarray(layer.kernel) for layer in tailored().layers]
+    distribution.set_distribution(strategy)
+    kernels = [layer.kernel for layer in tailored().layers]
+    distribution.set_distribution(None)
+    parts = {shard.data.shape for kernel in kernels for shard in kernel.value.addressable_shards}
+    difference = max(
+        float(np.max(np.abs(np.asarray(kernel) - whole)))
+        for kernel, whole in zip(kernels, alone, strict=True)
+    )
+    print(f"tailor: parts of {parts} as before, off by {difference:.0e}")
+    assert parts == {(WIDTH, WIDTH // 4)}
+    assert difference < 1e-6
+
+
 def main() -> None:
     # The same integer seed twice, on purpose: the two kernels are compared.
     warnings.filterwarnings("ignore", message=".*second kernel")
@@ -99,7 +122,9 @@ def main() -> None:
     layouts = distribution.LayoutMap(mesh)
     layouts[".*hidden.*kernel"] = distribution.TensorLayout((None, "model"), mesh)
     train(distribution.DataParallel(devices=devices))
-    train(distribution.ModelParallel(layout_map=layouts, batch_dim_name="batch"))
+    strategy = distribution.ModelParallel(layout_map=layouts, batch_dim_name="batch")
+    train(strategy)
+    tailor(strategy)
 
 
 if __name__ == "__main__":

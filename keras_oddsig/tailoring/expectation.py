@@ -15,7 +15,7 @@ from typing import Final
 from keras_oddsig import initializers, solver
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.tailoring.choice import Fitting, rounded
-from keras_oddsig.tailoring.graph import KNOWN_KINDS, Graph, Place, kind_of
+from keras_oddsig.tailoring.graph import KNOWN_KINDS, Graph, kind_of
 from keras_oddsig.tailoring.trace import Step
 
 
@@ -33,7 +33,7 @@ def expect(
         graph: The kernels' places.
         measured: Root mean squares of data, as far as they are known; of others 1 is assumed.
         steady: Mean squares where every activation has the spread that its kernels keep up.
-        hold: Whether kernels are to be held to a size, and not only watched.
+        hold: Whether kernels will be measured, and held to the size that is expected.
     """
     by_layer = {id(f.kernel.layer): f for f in fittings if f.kernel.role == "main"}
     places = {place.step: place for place in graph.places}
@@ -46,15 +46,20 @@ def expect(
         place = places.get(step)
         if place is not None:
             fitting = by_layer.get(id(place.layer))
-            outputs[step] = _output(place, fitting, read[0], steady)
+            known = read[0]
+            if hold and not math.isfinite(known):
+                # Behind a pool or a gate, or a kernel of which nothing is known: what it is made
+                # for, and will be held to.
+                known = steady[place.step.inputs[0]]
+            outputs[step] = _output(fitting, known)
         entering = outputs.get(step, read[0])
         activation = ends.get(step)
         if activation is not None:
             return _activated(activation.function, entering)
         if place is not None:
             return entering
-        known = kind_of(step) in KNOWN_KINDS and not _POOLING.search(type(step.operation).__name__)
-        return None if known else math.nan
+        seen = kind_of(step) in KNOWN_KINDS and not _POOLING.search(type(step.operation).__name__)
+        return None if seen else math.nan
 
     squares = graph.fold(square)
     for fitting in fittings:
@@ -68,24 +73,19 @@ def expect(
             held.goal = _root(size)  # of several calls the first's
 
 
-_POOLING: Final = re.compile("Pool")  # what becomes of a signal there is not computed
+# What becomes of a signal there is not computed: both take means, of how many equal numbers?
+_POOLING: Final = re.compile("Pool|Attention")
 
 
 def _root(square: float) -> float | None:
     return math.sqrt(square) if 0 < square < math.inf else None
 
 
-def _output(
-    place: Place, fitting: Fitting | None, read: float, steady: Mapping[Step, float]
-) -> float:
+def _output(fitting: Fitting | None, read: float) -> float:
     """The mean square of what a kernel makes of what it reads, before an activation."""
-    growth = math.nan if fitting is None else _growth(fitting)
-    if fitting is None or math.isnan(growth):
+    if fitting is None:
         return math.nan
-    if fitting.inputs is not None:
-        return growth * fitting.inputs.std**2
-    # Behind a pool or a gate, or a kernel of which nothing is known: what it is made for.
-    return growth * (read if math.isfinite(read) else steady[place.step.inputs[0]])
+    return _growth(fitting) * (read if fitting.inputs is None else fitting.inputs.std**2)
 
 
 def _growth(fitting: Fitting) -> float:

@@ -24,7 +24,7 @@ from keras_oddsig.signal.data import (
 from keras_oddsig.tailoring import application, calibration, graph
 from keras_oddsig.tailoring.choice import Fitting
 from keras_oddsig.tailoring.graph import Graph
-from keras_oddsig.tailoring.kernels import kernels_of
+from keras_oddsig.tailoring.kernels import kernels_of, unsaved
 from keras_oddsig.tailoring.plan import Planner
 from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
 from keras_oddsig.tailoring.trace import Step, structure_of, tracing
@@ -57,10 +57,12 @@ def tailor(
     - of a `SimpleRNN`, the rotation for the number of steps, and Keras's `Orthogonal`.
 
     All other kernels stay as they are: those before other activations or normalization, output
-    layers, `LSTM` and `GRU`, what is frozen, quantized or adapted (LoRA). The report says why.
+    layers, what is frozen, quantized or adapted (LoRA), `LSTM` and `GRU` (rotations in their gates
+    are not reliably better: `examples/benchmarks/recurrent_gates.py`). The report says why.
     Biases of the layers that get a kernel become zero, the optimizer's state is reset, and the
-    layers' configs follow: a saved model tells its initializers. An error or an interruption leaves
-    the model as it was.
+    layers' configs follow: a saved model tells its initializers (but of the kernels within one
+    `MultiHeadAttention` or `GroupQueryAttention`, whose config has a single one for all). An error
+    or an interruption leaves the model as it was.
 
     Example:
 
@@ -118,6 +120,7 @@ def tailor(
     planner = Planner(found, method, None if depth == "auto" else int(depth), seed, read)
     fittings = planner.plan()
     fittings += _never_called(layers, fittings)
+    _note_unsaved(layers, fittings)
     spreads: Mapping[int, float] = {}
     if not dry_run:
         with application.applied(model, fittings):
@@ -221,6 +224,15 @@ def _never_called(layers: Sequence[Any], fittings: Sequence[Fitting]) -> list[Fi
         if id(kernel.variable) not in known
     ]
     return list({id(fitting.kernel.variable): fitting for fitting in missing}.values())
+
+
+def _note_unsaved(layers: Sequence[Any], fittings: Sequence[Fitting]) -> None:
+    """Says of kernels with an initializer where a saved model will not know it."""
+    notes = unsaved(layers)
+    for fitting in fittings:
+        note = notes.get(id(fitting.kernel.layer))
+        if note is not None and fitting.initializer is not None:
+            fitting.say(note)
 
 
 def _rows(fittings: Sequence[Fitting], spreads: Mapping[int, float]) -> list[TailoredKernel]:

@@ -55,7 +55,8 @@ class Place:
         first: Whether it reads data, be it beside the outputs of other kernels.
         passes_on: Whether it is a linear map between kernels before odd-sigmoid activations.
         depth: Of the longest chain of kernels before odd-sigmoid activations through it.
-        bottleneck: The least width on its chains that lies between wider ones, or None.
+        bottleneck: The least width that lies between wider ones on its chains up to it, or from
+            it on: of these two the greater. None where there is none.
         width: How many units it has.
         reads: How many units it reads.
     """
@@ -369,8 +370,12 @@ def _measure_chains(
     nobody = 1 << 62
     least = [_extreme(*each, narrow, min, nobody) for each in orders]
     for step, place in crossed.items():
-        found = min(narrow.get(step, nobody), *(beyond[step] for beyond in least))
-        place.bottleneck = None if found == nobody else found
+        # What has come through so far, and what can still get through: the wider of both. Of 33
+        # layers on digits, four times 32-32-32-16, then 32-32-32-4, this brought an accuracy of
+        # .918, the least of all widths everywhere .870 (8 seeds, +.048 +- .013); the other way
+        # round, and in chains of 16, 4, 16 or 8, 4, 8, no less (+.001 to +.012).
+        sides = [min(narrow.get(step, nobody), beyond[step]) for beyond in least]
+        place.bottleneck = max((width for width in sides if width != nobody), default=None)
 
 
 def _extreme(

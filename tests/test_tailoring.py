@@ -563,7 +563,8 @@ class TestSignal:
     def test_of_a_convolutional_one_whose_first_layer_reads_patches(self, cured):
         hidden = [layers.Conv2D(24, 3, padding="same", activation="tanh") for _ in range(20)]
         model = sequential((5, 5, 3), *hidden)
-        assert len(cured(model, samples(5, 5, 3))) == 20
+        # The padding of a patch at the margin brings no variance.
+        assert len(cured(model, samples(5, 5, 3), foreseen=0.2)) == 20
 
     def test_of_a_subclassed_residual_one_whose_stream_begins_small(self):
         model = Residual(blocks=12)

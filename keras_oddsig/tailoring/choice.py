@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from keras_oddsig import initializers
 from keras_oddsig.activations import OddSigmoid
-from keras_oddsig.tailoring.graph import Place
 from keras_oddsig.tailoring.inputs import Inputs
 from keras_oddsig.tailoring.kernels import Kernel
+from keras_oddsig.tailoring.places import Place
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
@@ -17,73 +17,10 @@ from keras_oddsig._scales import shared_activation
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.selection import Watch
-from keras_oddsig.tailoring.kernels import Kernel, activation_in, kernels_of
+from keras_oddsig.tailoring.chains import longest, measure_chains
+from keras_oddsig.tailoring.kernels import activation_in, kernels_of
+from keras_oddsig.tailoring.places import Activation, Place
 from keras_oddsig.tailoring.trace import ALL_OF_THEM, ONE_OF_MANY, Step, Trace
-
-
-@dataclass(frozen=True, eq=False)
-class Activation:
-    """An odd-sigmoid activation, as a layer has it.
-
-    Attributes:
-        function: To be read.
-        identifier: What an initializer takes for it, and a saved model can name.
-        name: What to call it.
-    """
-
-    function: OddSigmoid
-    identifier: Any
-    name: str
-
-
-@dataclass(eq=False)
-class Place:
-    """One call of a layer with kernels, and where it stands.
-
-    Attributes:
-        step: The call.
-        layer: What holds the kernels.
-        kernels: Of the layer.
-        activation: The odd-sigmoid one that follows, or None.
-        end: The step at which that is applied; the call itself, where none follows.
-        following: Where none follows, what does.
-        is_output: Whether nothing does, but the end of the model.
-        terms: How many branches are added before the activation, this one among them.
-        blocks: If it is the last kernel of a residual branch, how many such branches follow
-            one another there; or else 0.
-        inside: Whether the branch is added before the activation.
-        first: Whether it reads data, be it beside the outputs of other kernels.
-        passes_on: Whether it is a linear map between kernels before odd-sigmoid activations.
-        depth: Of the longest chain of kernels before odd-sigmoid activations through it.
-        bottleneck: The least width that lies between wider ones on its chains up to it, or from
-            it on: of these two the greater. None where there is none.
-        width: How many units it has.
-        reads: How many units it reads.
-    """
-
-    step: Step
-    layer: Any
-    kernels: list[Kernel]
-    activation: Activation | None = None
-    end: Step = field(init=False)
-    following: str = ""
-    is_output: bool = False
-    terms: int = 1
-    blocks: int = 0
-    inside: bool = False
-    first: bool = False
-    passes_on: bool = False
-    depth: int = 0
-    bottleneck: int | None = None
-    width: int = 0
-    reads: int = 0
-
-    def __post_init__(self) -> None:
-        self.end = self.step
-        for kernel in self.kernels:
-            if not kernel.unfit:
-                axes = kernel.read()
-                self.width, self.reads = axes.n, axes.m
 
 
 @dataclass(frozen=True)
@@ -186,14 +123,15 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
     graph = Graph(trace, tuple(by_step.values()), residual)
     for place in graph.places:
         _follow(place, by_step, trace, watch, residual)
-    blocks = _longest(trace.steps, dict.fromkeys(residual, 1))
+    blocks = longest(trace.steps, dict.fromkeys(residual, 1))
     for place in graph.places:
         after, before = (_blocks(each, residual, blocks) for each in (place.end, place.step))
         place.blocks, place.inside = (after, False) if after else (before, before > 0)
+    _find_summed(graph)
     tailored = {p.step: p for p in graph.places if p.activation is not None}
     linear = {p.step: p for p in graph.places if p.following.startswith(LINEAR)}
-    _measure_chains(trace.steps, tailored, linear)
-    kept = _longest(trace.steps, dict.fromkeys(_made_from_others(trace.steps, "concatenate"), 1))
+    measure_chains(trace.steps, tailored, linear)
+    kept = longest(trace.steps, dict.fromkeys(_made_from_others(trace.steps, "concatenate"), 1))
     for place in graph.places:
         if blocks[place.step] or kept[place.step]:
             place.bottleneck = None  # the merge carries the directions past the narrow layers
@@ -230,6 +168,42 @@ def _named(found: OddSigmoid, held: Any, name: str) -> Activation:
     known = activations.name_of(found)
     # A name where there is one; or else what the model has, which a saved one can name, too.
     return Activation(found, known if known and plain and known != "algebraic" else held, name)
+
+
+# Products that are summed over a signal's units, and those that are not yet.
+_CONTRACTIONS: Final = frozenset({"Dot", "Einsum", "Matmul", "Tensordot"})
+_SUMS: Final = frozenset({"Sum", "Mean"})
+
+
+def _find_summed(graph: Graph) -> None:
+    """Finds the linear kernels of which another signal is weighed at a model's end.
+
+    Of two that are multiplied only the first: both would make it too faint.
+    """
+    by_step = {place.step: place for place in graph.places}
+    for step in graph.trace.steps:
+        kind = kind_of(step)
+        if len(set(step.inputs)) != 2 or kind not in {*_CONTRACTIONS, "Multiply"}:
+            continue
+        if not _ends_the_model(step, graph.trace.outputs, needs_sum=kind == "Multiply"):
+            continue
+        factors = [by_step.get(_stripped(each)) for each in step.inputs]
+        linear = [p for p in factors if p is not None and p.activation is None and not p.is_output]
+        if linear:
+            linear[0].summed = linear[0].width
+
+
+def _ends_the_model(step: Step, outputs: Sequence[Step], needs_sum: bool) -> bool:
+    """Whether what a step makes is returned, with no more done to it than a sum or a bias."""
+    waiting = [(step, not needs_sum)]
+    for each, summed in waiting:
+        if each in outputs and summed:
+            return True
+        for reader in each.readers:
+            kind = kind_of(reader)
+            if kind in ("transparent", "add") or kind in _SUMS:
+                waiting.append((reader, summed or kind in _SUMS))
+    return False
 
 
 def _made_from_others(steps: Sequence[Step], kind: str) -> dict[Step, set[Step]]:
@@ -327,71 +301,6 @@ def _through_transparent(step: Step) -> list[Step]:
     found = [step]
     for each in found:
         found += [r for r in each.readers if kind_of(r) == "transparent" and r not in found]
-    return found
-
-
-def _longest(steps: Sequence[Step], counts: dict[Step, int]) -> dict[Step, int]:
-    """Of the longest way through each step, the sum of the counts on it."""
-
-    def along(order: Sequence[Step], neighbours: Callable[[Step], Sequence[Step]]) -> Any:
-        length: dict[Step, int] = {}
-        for step in order:
-            before = max((length[each] for each in neighbours(step)), default=0)
-            length[step] = before + counts.get(step, 0)
-        return length
-
-    down = along(steps, lambda step: step.inputs)
-    up = along(list(reversed(steps)), lambda step: step.readers)
-    return {step: down[step] + up[step] - counts.get(step, 0) for step in steps}
-
-
-def _measure_chains(
-    steps: Sequence[Step], places: dict[Step, Place], linear: dict[Step, Place]
-) -> None:
-    """Sets depth and bottleneck of each place, and which of the linear ones pass on a signal."""
-    depths = _longest(steps, dict.fromkeys(places, 1))
-    for step, place in places.items():
-        place.depth = depths[step]
-    orders: list[tuple[Sequence[Step], Callable[[Step], Sequence[Step]]]] = [
-        (steps, lambda step: step.inputs),
-        (list(reversed(steps)), lambda step: step.readers),
-    ]
-    either = [_extreme(*each, dict.fromkeys(places, 1), max, 0) for each in orders]
-    for step, place in linear.items():
-        place.passes_on = all(beyond[step] for beyond in either)
-    crossed = places | {step: place for step, place in linear.items() if place.passes_on}
-    widths = {step: place.width for step, place in crossed.items()}
-    widest = [_extreme(*each, widths, max, 0) for each in orders]
-    narrow = {
-        step: width
-        for step, width in widths.items()
-        if width and all(width < beyond[step] for beyond in widest)
-    }
-    nobody = 1 << 62
-    least = [_extreme(*each, narrow, min, nobody) for each in orders]
-    for step, place in crossed.items():
-        # What has come through so far, and what can still get through: the wider of both. Of 33
-        # layers on digits, four times 32-32-32-16, then 32-32-32-4, this brought an accuracy of
-        # .918, the least of all widths everywhere .870 (8 seeds, +.048 +- .013); the other way
-        # round, and in chains of 16, 4, 16 or 8, 4, 8, no less (+.001 to +.012).
-        sides = [min(narrow.get(step, nobody), beyond[step]) for beyond in least]
-        place.bottleneck = max((width for width in sides if width != nobody), default=None)
-
-
-def _extreme(
-    order: Sequence[Step],
-    neighbours: Callable[[Step], Sequence[Step]],
-    values: dict[Step, int],
-    choose: Callable[..., int],
-    nothing: int,
-) -> dict[Step, int]:
-    """Of each step the extreme value among the steps on one side of it, without itself."""
-    found: dict[Step, int] = {}
-    for step in order:
-        found[step] = choose(
-            [nothing]
-            + [choose(found[each], values.get(each, nothing)) for each in neighbours(step)]
-        )
     return found
 
 

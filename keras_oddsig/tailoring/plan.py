@@ -18,19 +18,17 @@ from keras_oddsig import initializers, solver
 from keras_oddsig._kernel_initializer import FEW
 from keras_oddsig.tailoring.choice import Fitting, give, rounded
 from keras_oddsig.tailoring.expectation import expect
+from keras_oddsig.tailoring.few import few_inputs
 from keras_oddsig.tailoring.graph import (
     LINEAR,
-    Activation,
     Graph,
-    Place,
     data_read,
 )
 from keras_oddsig.tailoring.inputs import Inputs, inputs_of
 from keras_oddsig.tailoring.kernels import Kernel
+from keras_oddsig.tailoring.places import Activation, Place
 from keras_oddsig.tailoring.trace import Step
 
-# Features of all inputs together: a function of space and time.
-_FEW_FEATURES: Final = 4
 # Where the steps of a recurrent layer are not known.
 _STEPS: Final = 100
 
@@ -62,7 +60,7 @@ class Planner:
 
     def plan(self) -> list[Fitting]:
         """A `Fitting` for each kernel, in the order of the calls."""
-        self._few = self._few_features()
+        self._few = few_inputs(self.graph)
         self._read = self.graph.fold(self._relative)
         self._squares = self.graph.fold(self._absolute)
         found: dict[int, Fitting] = {}
@@ -75,8 +73,11 @@ class Planner:
             self.graph,
             self._measured,
             self._squares,
-            hold=self._few is None and bool(self._measured),
+            hold=bool(self._measured),
         )
+        for fitting in fittings:
+            if fitting.place in self._few:
+                fitting.goal = None  # such kernels are made for derivatives, not for a spread
         return fittings
 
     def _by_layer(self) -> list[Place]:
@@ -87,20 +88,6 @@ class Planner:
             if known is None or (place.depth, place.blocks) > (known.depth, known.blocks):
                 best[id(place.layer)] = place
         return list(best.values())
-
-    def _few_features(self) -> int | None:
-        """How many numbers enter, where the model is a function of few of them."""
-        entering = [s.tensor for s in self.graph.trace.steps if s.enters]
-        shapes = [tensor.shape[1:] for tensor in entering if tensor is not None]
-        sizes = [math.prod(each or math.inf for each in shape) for shape in shapes]
-        firsts = [p for p in self.graph.places if p.activation is not None and p.first]
-        dense = all(
-            len(k.variable.shape) == 2 and k.role == "main" for p in firsts for k in p.kernels
-        )
-        total = sum(sizes)
-        # They read the numbers themselves: no embedding of one, and no waves made of it.
-        few = firsts and dense and all(p.reads <= total and p.reads < p.width for p in firsts)
-        return int(total) if few and total <= _FEW_FEATURES else None
 
     # ------------------------------------------------------------------------------
     # What enters a kernel
@@ -164,7 +151,7 @@ class Planner:
                     self._take(fitting, initializers.OddSigmoidOrthogonal, depth=1, gain=1.0)
                 case _:
                     self._main(fitting, place, activation)
-        elif place.is_output and self._few is not None and place.width < place.reads:
+        elif place.is_output and place in self._few and place.width < place.reads:
             before = next((self._ends[s] for s in self._before(place) if s in self._ends), None)
             fitting.reason = place.following
             if before is not None and place.width <= FEW:
@@ -180,6 +167,12 @@ class Planner:
         elif place.passes_on:
             fitting.reason = "linear: passes on what it reads"
             self._linear(fitting, place, 1.0)
+        elif place.summed:
+            # What multiplies a signal at the end is the weights of an output layer: of n of them
+            # each has then the standard deviation 1 / sqrt(n).
+            fitting.reason = "linear: weighs another signal in the output"
+            read = self._squares[place.step.inputs[0]]
+            self._linear(fitting, place, 1 / math.sqrt(place.summed * read))
         else:
             fitting.reason = place.following
         return fitting
@@ -207,7 +200,7 @@ class Planner:
         bias = getattr(kernel.layer, "bias", None)
         return inputs_of(
             self.data[source],
-            few=self._few is not None,
+            few=place in self._few,
             own=plain,
             biased=(
                 plain
@@ -261,7 +254,7 @@ class Planner:
             give(fitting, type(fitting.initializer), {**fitting.arguments, "seed": _random_seed()})
 
     def _main(self, fitting: Fitting, place: Place, activation: Activation) -> None:
-        if self._few is not None:
+        if place in self._few:
             self._few_kernel(fitting, place)
             return
         kernel, depth = fitting.kernel, self._depth(place)
@@ -269,15 +262,22 @@ class Planner:
         rotation = initializers.OddSigmoidOrthogonal
         axes = kernel.axes
         narrows = kernel.read().n < kernel.read().m
-        if place.first and (self.method != "diagonal" or narrows):
-            inputs = self._inputs(place, kernel)
+        inputs = self._inputs(place, kernel) if place.first else None
+        # The identity has no scale to fit to data.
+        scaled = inputs is not None and not (inputs.stds is None and 0.5 < inputs.std < 2)
+        if place.first and (self.method != "diagonal" or narrows or scaled):
             if not self._is_measured(place):
                 fitting.reason = "an input of root mean square 1 is assumed"
             std = math.sqrt(self._squares[place.step.inputs[0]]) if inputs is None else inputs.std
             # A sum of several takes a part of each.
             scale: Any = rounded(std / factor)
+            window = kernel.variable.shape[:-2]
             if inputs is not None and inputs.stds is not None:
-                scale = [rounded(each / factor) for each in inputs.stds]
+                scale = [rounded(each / factor) for each in inputs.stds] * math.prod(window)
+            if window and not axes:
+                # A first convolution reads its whole patch: of one tap it would see a pixel.
+                read = len(window) + 1
+                axes = {"input_axes": list(range(read)), "output_axes": [read]}
             self._take(
                 fitting, rotation, activation.identifier, depth=depth, input_std=scale, **axes
             )
@@ -310,36 +310,51 @@ class Planner:
         )
 
     def _few_kernel(self, fitting: Fitting, place: Place) -> None:
-        """Of a function of few inputs, whose derivatives count."""
-        few = self._few
-        assert few is not None
-        assert place.activation is not None
-        cls = (
-            initializers.OddSigmoidInit
-            if self.method == "diagonal"
-            else initializers.OddSigmoidOrthogonal
-        )
-        arguments: dict[str, Any] = {"depth": self._depth(place), "input_dim": few}
+        """Of a function of few inputs, whose derivatives count.
+
+        Args:
+            fitting: Of a kernel of the function.
+            place: Its own, or that of the activation before it, if it is the function's output.
+        """
         this = fitting.place
-        if this is not None and this.activation is not None:
-            if this.first:
-                arguments["input_dim"] = this.reads
+        assert this is not None
+        assert place.activation is not None
+        few, depth = self._few[this], self._depth(place)
+        cls: Any = initializers.OddSigmoidOrthogonal
+        if self.method == "diagonal":
+            cls = initializers.OddSigmoidInit
+        arguments: dict[str, Any] = {"depth": depth, "input_dim": few}
+        inputs = None
+        if this.activation is not None and this.first:
+            arguments["input_dim"] = this.reads
+            if not self._is_measured(this):
+                fitting.reason = "inputs that cover [-1, 1] are assumed"
+            elif cls is initializers.OddSigmoidOrthogonal:
                 inputs = self._inputs(this, fitting.kernel)
-                if not self._is_measured(this):
-                    fitting.reason = "inputs that cover [-1, 1] are assumed"
-                elif cls is initializers.OddSigmoidOrthogonal:
-                    std = math.sqrt(self._squares[this.step.inputs[0]])
-                    arguments["input_std"] = rounded(std if inputs is None else inputs.std)
-                    if inputs is not None and inputs.stds is not None:
-                        arguments["input_std"] = [rounded(each) for each in inputs.stds]
-            elif this.reads == few < this.width:
-                # A narrow layer between wide ones, which is not to be taken for the first.
-                del arguments["input_dim"]
-                arguments["gain"] = rounded(solver.smooth_gain(self._depth(place)))
+                arguments |= self._few_scale(this, inputs)
+        elif this.activation is not None:
+            # Of sums, with the variance of all terms; at the end of a branch, with a part of it.
+            factor = 1 / math.sqrt(this.terms * max(this.blocks, 1))
+            factor /= math.sqrt(self._read[this.step.inputs[0]])
+            alone = math.isclose(factor, 1.0, rel_tol=_NEAR)
+            if this.reads == few < this.width or not alone:
+                # Also a narrow layer between wide ones, which is not to be taken for the first.
                 cls = initializers.OddSigmoidOrthogonal
+                gain = solver.smooth_gain(depth) * factor
+                arguments = {"depth": depth, "gain": rounded(gain)}
         self._take(fitting, cls, place.activation.identifier, **arguments, **fitting.kernel.axes)
-        if "input_std" in arguments:
-            self._told(fitting, inputs)
+        self._told(fitting, inputs)
+
+    def _few_scale(self, place: Place, inputs: Inputs | None) -> dict[str, Any]:
+        """The scale of the points, where they do not cover about [-1, 1]."""
+        if inputs is not None and inputs.stds is not None:
+            return {"input_std": [rounded(each) for each in inputs.stds]}
+        square = self._squares[place.step.inputs[0]] if inputs is None else inputs.std**2
+        usual = 1 / 3  # the mean square of numbers that cover it, which few points miss a little
+        centred = inputs is not None and inputs.mean is not None
+        if usual / 2 < square < 2 * usual and not centred:
+            return {}
+        return {"input_std": rounded(math.sqrt(square))}
 
     def _take(self, fitting: Fitting, cls: Any, activation: Any = None, **arguments: Any) -> None:
         """Gives a kernel its initializer, with a seed of its own."""

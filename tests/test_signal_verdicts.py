@@ -110,3 +110,23 @@ class TestFeatures:
         found = ko.signal_report(model, x)
         assert found.layers[0].statistics["dead"] > 0.5
         assert found.healthy
+
+
+class TestOneUnit:
+    """In one unit all samples lie in one direction, whatever the network."""
+
+    @pytest.fixture
+    def x(self):
+        return np.random.default_rng(0).standard_normal((128, 24)).astype("float32")
+
+    def with_one_at_the_end(self, init, x):
+        model = network(24, first=init, init=lambda *args, **kwargs: init, layers=60)
+        model.add(Dense(1, "tanh"))
+        return ko.signal_report(model, x)
+
+    def test_is_no_fault(self, x):
+        assert self.with_one_at_the_end(ko.OddSigmoidOrthogonal("tanh", depth=60), x).healthy
+
+    def test_hides_none(self, x):
+        found = self.with_one_at_the_end("glorot_uniform", x)
+        assert found.verdict == "collapsing"

@@ -83,6 +83,11 @@ class TestInputs:
         assert inputs_of(points).mean is not None
         assert inputs_of(points + 9, few=True).mean is not None
 
+    def test_numbers_too_large_for_a_step_of_adam_are_told_of(self):
+        pixels = 255 * RNG.random((256, 3072))
+        assert "keras.layers.Rescaling" in inputs_of(pixels).remarks[-1]
+        assert "Rescaling" not in "".join(inputs_of(pixels / 255).remarks)
+
     def test_nothing_is_known_of_zeros(self):
         assert inputs_of(np.zeros((4, 3))) is None
 
@@ -140,6 +145,16 @@ class TestFirstLayer:
         assert kernel @ kernel.T == pytest.approx(np.eye(3), abs=0.1)
         entering = (x + 5) * scale * 50 @ ops.convert_to_numpy(cell.kernel)
         assert np.abs(entering.mean(axis=(0, 1)) + ops.convert_to_numpy(cell.bias)).max() < 0.02
+
+    def test_of_a_recurrent_layer_does_not_count_blank_steps(self):
+        x = np.zeros((256, 100, 8))
+        x[:, :5] = RNG.standard_normal((256, 5, 8)) + 3
+        model = keras.Sequential([keras.Input((100, 8)), layers.SimpleRNN(16)])
+        report = ko.tailor(model, x, seed=0)
+        kernel = ops.convert_to_numpy(model.layers[0].cell.kernel)
+        assert kernel @ kernel.T == pytest.approx(np.eye(8) / 10, abs=0.01)
+        assert not ops.convert_to_numpy(model.layers[0].cell.bias).any()
+        assert "mean" not in report.kernels[0].reason
 
     def test_without_a_bias_takes_the_mean_for_scale(self):
         model = chain(use_bias=False)

@@ -97,7 +97,10 @@ def judge(
     # Comparisons are between rows of one sort: a softmax is small, a ReLU's samples alike.
     judged = np.flatnonzero(odd if odd.any() else ~odd)
     wrong = _faults(measured, predictions, judged)
-    lasting = [(name, _final_run(wrong[name], judged)) for name in _FORWARD_VERDICTS]
+    # One unit has one direction, in which all samples lie: that it does is no news.
+    several = judged[(measured.values / measured.samples)[judged] > 1]
+    compared = several if len(several) else judged
+    lasting = [(name, _final_run(wrong[name], compared)) for name in _FORWARD_VERDICTS]
     if derivatives:
         lasting.append(("rough", _final_run(roughness(measured) > ROUGH, judged)))
     if "activation_gradient" in table:

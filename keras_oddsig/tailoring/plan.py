@@ -24,7 +24,7 @@ from keras_oddsig.tailoring.graph import (
     Graph,
     data_read,
 )
-from keras_oddsig.tailoring.inputs import Inputs, inputs_of
+from keras_oddsig.tailoring.inputs import Inputs, inputs_of, steps_of
 from keras_oddsig.tailoring.kernels import Kernel
 from keras_oddsig.tailoring.places import Activation, Place
 from keras_oddsig.tailoring.trace import Step
@@ -198,9 +198,14 @@ class Planner:
         # Of a plain one each row is a feature's, and the layer's bias can take a mean away.
         plain = not kernel.axes and (len(place.kernels) == 1 or kernel.role == "input")
         bias = getattr(kernel.layer, "bias", None)
+        numbers, steps = self.data[source], kernel.role == "input"
+        if steps:
+            # A bias acts at blank steps, too, and adds up over all: only a large mean is worth it.
+            numbers = steps_of(numbers)
+            bias = bias if len(numbers) == math.prod(self.data[source].shape[:-1]) else None
         return inputs_of(
-            self.data[source],
-            few=place in self._few,
+            numbers,
+            few=steps or place in self._few,
             own=plain,
             biased=(
                 plain

@@ -232,7 +232,9 @@ class Planner:
         inputs = self._inputs(place, fitting.kernel) if place.first else None
         omega = activation.function.profile.critical_gain
         if inputs is None or inputs.stds is None:
-            gain = omega if inputs is None else omega / inputs.std
+            # Standardized data keep the recipe's gain, whatever the batch.
+            std = 1.0 if inputs is None or _NORMAL[0] < inputs.std < _NORMAL[1] else inputs.std
+            gain = omega / std
             self._take(fitting, keras.initializers.Orthogonal, gain=rounded(gain))
         else:
             axes = fitting.kernel.read()
@@ -269,7 +271,9 @@ class Planner:
         narrows = kernel.read().n < kernel.read().m
         inputs = self._inputs(place, kernel) if place.first else None
         # The identity has no scale to fit to data.
-        scaled = inputs is not None and not (inputs.stds is None and 0.5 < inputs.std < 2)
+        scaled = inputs is not None and not (
+            inputs.stds is None and _NORMAL[0] < inputs.std < _NORMAL[1]
+        )
         if place.first and (self.method != "diagonal" or narrows or scaled):
             if not self._is_measured(place):
                 fitting.reason = "an input of root mean square 1 is assumed"
@@ -374,6 +378,7 @@ class Planner:
         give(fitting, cls, arguments)
 
 
+_NORMAL: Final = (0.5, 2.0)  # scales of data that pass for standardized
 _NEAR: Final = 0.02  # of a gain: no more than a sum of one term and of one part in 25 is
 
 

@@ -308,17 +308,27 @@ def _advice_on_data(measured: Measured, verdict: str, kernel: str) -> str | None
         "scale each feature to mean 0 and standard deviation 1 (keras.layers.Normalization)"
     )
     if verdict in ("saturating", "forgetting") and _offset(measured):
+        cure = standardize
+        if _has_trainable_bias(measured.calls[0]):
+            cure = f"initialize with {TAILOR}, which takes it away by a bias; or {standardize}"
         return (
             f"The mean of the data (rms {source.rms:.2g}) dwarfs what differs between samples "
-            f"(standard deviation {source.spread:.2g}): {standardize}."
+            f"(standard deviation {source.spread:.2g}): {cure}."
         )
     if verdict == "saturating" and source.rms > UNSCALED:
         return (
-            f"Initialize with {TAILOR}, if all features are of one scale, or by hand the first "
-            f"layer with {_first_layer(measured, kernel)}; or else {standardize}. The data (rms "
-            f"{source.rms:.2g}) saturate that layer, which then learns next to nothing."
+            f"Initialize with {TAILOR}, which reads each feature by its scale; or {standardize}. "
+            f"The data (rms {source.rms:.2g}) saturate the first layer, which then learns next to "
+            f"nothing. If all features are of one scale, by hand with "
+            f"{_first_layer(measured, kernel)}."
         )
     return None
+
+
+def _has_trainable_bias(call: Call) -> bool:
+    layer = selection.wrapped(call.producer) or call.producer
+    bias = getattr(layer, "bias", None)
+    return bias is not None and bool(bias.trainable)
 
 
 def _first_layer(measured: Measured, kernel: str) -> str:

@@ -110,6 +110,13 @@ class TestFirstLayer:
         assert first_spread(model, x) == pytest.approx(begins, rel=0.1)
         assert ko.signal_report(model, x).verdict == "healthy"
 
+    def test_a_report_foresees_what_enters_behind_its_bias(self):
+        model = chain()
+        rows = ko.tailor(model, NORMAL + 100, seed=0).kernels
+        found = ko.signal_report(model, NORMAL + 100).layers
+        foreseen = [layer.predicted_spread for layer in found]
+        assert foreseen[:6] == pytest.approx([row.predicted for row in rows[:6]], rel=0.1)
+
     def test_outliers_leave_room_for_the_others(self):
         model = chain()
         report = ko.tailor(model, OUTLIERS, seed=0)

@@ -78,7 +78,9 @@ def predict(measured: Measured) -> list[Prediction]:
     rates, being relative to the first row, start from that row's.
     """
     found: list[Prediction] = []
-    rms = [measured.source.rms, *measured.table["rms"]]
+    source = measured.source
+    entering = source.spread if _takes_mean_away(measured.calls[0]) else source.rms
+    rms = [entering, *measured.table["rms"]]
     for (kind, _, follows), group in itertools.groupby(
         _links(measured.calls), lambda each: each[0]
     ):
@@ -105,6 +107,13 @@ def predict(measured: Measured) -> list[Prediction]:
             found, measured.table["negative_rate"], strict=True
         )
     ]
+
+
+def _takes_mean_away(call: Call) -> bool:
+    """Whether the bias was set for the data, as `tailor` does where a mean would saturate."""
+    layer = selection.wrapped(call.producer) or call.producer
+    start = getattr(layer, "bias_initializer", None)
+    return isinstance(start, keras.initializers.Constant) and np.ndim(start.value) > 0
 
 
 def _links(calls: Sequence[Call]) -> Iterator[tuple[tuple[Any, int, bool], Call]]:

@@ -19,6 +19,13 @@ SHAPES = [(1, 1), (1, 4), (4, 1), (2, 2), (5, 7), (7, 5), (64, 64), (33, 100), (
 BOTH = [ko.OddSigmoidInit, ko.OddSigmoidOrthogonal]
 # A way of its own to draw.
 KEEPING = pytest.param(functools.partial(ko.OddSigmoidOrthogonal, bottleneck=3), id="bottleneck")
+ACTIVATIONS = {
+    "tanh": ko.Tanh(),
+    "erf": ko.Erf(),
+    "softsign": ko.Softsign(),
+    "algebraic 3": ko.Algebraic(order=3),
+    "3 arctan(x/2)": ko.Arctan(amplitude=3.0, rate=0.5),
+}
 SIGMAS = 5  # tolerance of a statistic, in standard errors
 
 
@@ -62,37 +69,38 @@ class TestDiagonal:
         kernel = draw(ko.OddSigmoidInit(noise_scale=2.0, negative_rate=0.01), (300, 300))
         assert (kernel - np.eye(300)).std() == pytest.approx(2 / math.sqrt(300), rel=0.02)
 
-    @pytest.mark.parametrize(
-        "activation",
-        [
-            "tanh",
-            "erf",
-            "softsign",
-            ko.Algebraic(order=3),
-            ko.Arctan(amplitude=3.0, rate=0.5),
-        ],
-        ids=["tanh", "erf", "softsign", "algebraic 3", "3 arctan(x/2)"],
-    )
-    def test_negative_rate_and_spread_hit_their_targets_at_the_target_layer(self, activation, draw):
-        activation = ko.get(activation)
+    @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
+    def test_kernels_of_two_activations_differ_by_a_factor(self, activation, draw):
+        of_tanh, kernel = (
+            draw(ko.OddSigmoidInit(f, 100, 0.1, seed=1), (32, 32)) for f in ("tanh", activation)
+        )
+        omega = activation.profile.critical_gain
+        assert kernel == pytest.approx(omega * of_tanh, rel=1e-5, abs=1e-7)
+
+    @pytest.mark.parametrize("rate", [0.1, 0.3, 0.4])
+    def test_negative_rate_and_spread_hit_their_targets_at_the_target_layer(self, rate, draw):
         depth, width, seeds = 100, 256, 8
-        for rate in (0.1, 0.3, 0.4):
-            init = ko.OddSigmoidInit(activation, depth, rate)
-            negative, spread = [], []
-            for seed in range(seeds):
-                keras.utils.set_random_seed(seed)
-                x = np.random.default_rng(seed).uniform(0.5, 1.5, (32, width))
-                x = x * activation.profile.bound
-                for _ in range(depth):
-                    x = activation.reference(x @ draw(init, (width, width)))
-                negative.append(np.mean(x < 0))
-                spread.append(np.sqrt(np.mean(x**2)))
-            assert np.mean(negative) == pytest.approx(rate, abs=0.03)
-            if activation.profile.order == 3:
-                predicted = solver.spread(
-                    activation.profile, depth, solver.noise_scale(depth, rate)
-                )
-                assert np.mean(spread) == pytest.approx(predicted, rel=0.05)
+        init = ko.OddSigmoidInit("tanh", depth, rate)
+        negative, spread = np.zeros((2, len(ACTIVATIONS), seeds))
+        for seed in range(seeds):
+            keras.utils.set_random_seed(seed)
+            start = np.random.default_rng(seed).uniform(0.5, 1.5, (32, width))
+            signals = [start * f.profile.bound for f in ACTIVATIONS.values()]
+            for _ in range(depth):
+                # One draw serves all, for their kernels differ by the critical gain alone.
+                kernel = draw(init, (width, width))
+                signals = [
+                    f.reference(x @ kernel * f.profile.critical_gain)
+                    for f, x in zip(ACTIVATIONS.values(), signals, strict=True)
+                ]
+            negative[:, seed] = [np.mean(x < 0) for x in signals]
+            spread[:, seed] = [np.sqrt(np.mean(x**2)) for x in signals]
+        for name, found, size in zip(ACTIVATIONS, negative, spread, strict=True):
+            assert np.mean(found) == pytest.approx(rate, abs=0.03), name
+            profile = ACTIVATIONS[name].profile
+            if profile.order == 3:
+                predicted = solver.spread(profile, depth, solver.noise_scale(depth, rate))
+                assert np.mean(size) == pytest.approx(predicted, rel=0.05), name
 
 
 class TestOrthogonal:

@@ -276,3 +276,87 @@ class TestCalibration:
         model = keras.Model(inputs, layers.Dense(32, "tanh")(x))
         report = ko.tailor(model, NORMAL, seed=0)
         assert not any("bottleneck" in row.initializer for row in report.kernels)
+
+
+class TestFoundByUsers:
+    def test_channels_first(self):
+        x = RNG.standard_normal((16, 3, 16, 16)) + np.array([0, 9, 0])[:, None, None]
+        layer = layers.Conv2D(8, 3, activation="tanh", data_format="channels_first")
+        model = keras.Sequential([keras.Input((3, 16, 16)), layer], name="planned")
+        report = ko.tailor(model, x, dry_run=True)  # TensorFlow runs none on the CPU
+        assert "takes the data's mean away" in report.kernels[0].reason
+
+    def test_numbers_beyond_the_precision_are_refused_and_leave_the_model(self):
+        policy = keras.DTypePolicy("mixed_float16")
+        model = chain(depth=2, dtype=policy)
+        before = ops.convert_to_numpy(model.layers[0].kernel)
+        with pytest.raises(ValueError, match=r"`data` must leave .* finite"):
+            ko.tailor(model, NORMAL * 10.0 ** np.linspace(-7, 4, 24), seed=0)
+        assert np.array_equal(before, ops.convert_to_numpy(model.layers[0].kernel))
+
+    def test_a_kernel_that_reads_data_and_activations_is_made_for_these(self):
+        inputs = x = keras.Input((24,))
+        tied = layers.Dense(24, "tanh")
+        for _ in range(20):
+            x = tied(x)
+        model = keras.Model(inputs, x)
+        row = ko.tailor(model, NORMAL + 3, seed=0).kernels[0]
+        assert "input_std" not in row.initializer
+        assert "called on data and on activations" in row.reason
+        assert not ops.convert_to_numpy(tied.bias).any()
+
+    @pytest.mark.parametrize("factor", [1e2, 1e4])
+    def test_one_wild_feature_does_not_drown_the_others(self, factor):
+        x = NORMAL * np.where(np.arange(24) == 5, factor, 1)
+        model = chain(depth=3)
+        ko.tailor(model, x, seed=0)
+        without = np.where(np.arange(24) == 5, 0, x)
+        assert first_spread(model, without) > 0.9 * first_spread(model, x)
+
+    def test_a_layer_with_a_bias_and_no_initializer_for_it(self):
+        class Own(layers.Layer):
+            def build(self, shape):
+                self.kernel_initializer = keras.initializers.get("glorot_uniform")
+                self.kernel = self.add_weight(shape=(shape[-1], 8), name="kernel")
+                self.bias = self.add_weight(shape=(8,), initializer="ones", name="bias")
+
+            def call(self, x):
+                return ops.tanh(ops.matmul(x, self.kernel) + self.bias)
+
+        class Without(Own):
+            def build(self, shape):
+                super().build(shape)
+                self.bias = False
+
+        for cls in (Own, Without):
+            model = keras.Sequential([keras.Input((24,)), cls()])
+            ko.tailor(model, NORMAL, seed=0)
+        assert model.layers[0].bias is False
+
+    def test_data_of_more_than_the_model_takes(self):
+        a = keras.Input((24,), name="a")
+        model = keras.Model({"a": a}, layers.Dense(8, "tanh")(a))
+        assert ko.tailor(model, {"a": NORMAL, "b": NORMAL[:, :2]}).tailored == 1
+
+    def test_a_constraint_is_told_of(self):
+        report = ko.tailor(chain(depth=2, kernel_constraint="non_neg"), NORMAL)
+        assert "its constraint may undo this" in report.kernels[0].reason
+
+    def test_a_recurrent_layer_made_of_a_cell(self):
+        model = keras.Sequential([keras.Input((6, 4)), layers.RNN(layers.SimpleRNNCell(8))])
+        assert ko.tailor(model).tailored == 2
+        stacked = [layers.SimpleRNNCell(8), layers.SimpleRNNCell(8)]
+        model = keras.Sequential([keras.Input((6, 4)), layers.RNN(stacked)])
+        assert "RNN of StackedRNNCells: not known" in ko.tailor(model).kernels[0].reason
+
+    @pytest.mark.parametrize("samples", [2, 4, 8])
+    def test_the_mean_of_a_few_samples_is_chance(self, samples):
+        report = ko.tailor(chain(depth=2), NORMAL[:samples])
+        assert "mean" not in report.kernels[0].reason
+
+    def test_blank_samples_are_left_out(self):
+        x = np.zeros((256, 24))
+        x[::10] = NORMAL[::10]
+        report = ko.tailor(chain(), x, seed=0)
+        assert not any("scaled by" in row.reason for row in report.kernels)
+        assert report.kernels[0].measured == pytest.approx(report.kernels[0].predicted, rel=0.15)

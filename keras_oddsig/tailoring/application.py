@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from keras_oddsig.tailoring.choice import Fitting
+from keras_oddsig.tailoring.kernels import bias_of
 
 # From so many kernels on, a bar shows how far the draws are.
 _MANY: Final = 50
@@ -40,14 +41,15 @@ def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
             offsets[id(kernel.layer)] = _offset(drawn, fitting.inputs.mean)
     settings = [(f.kernel.layer, f.kernel.initializer, f.initializer) for f in chosen]
     for layer in {id(f.kernel.layer): f.kernel.layer for f in chosen}.values():
-        bias = getattr(layer, "bias", None)
-        if bias is not None and bias.trainable:
+        bias = bias_of(layer)
+        if bias is not None:
             offset = offsets.get(id(layer))
             start: Any = keras.initializers.Zeros()
             if offset is not None:
                 start = keras.initializers.Constant(offset)
             values.append((bias, start(bias.shape, bias.dtype)))
-            settings.append((layer, "bias_initializer", start))
+            if hasattr(layer, "bias_initializer"):
+                settings.append((layer, "bias_initializer", start))
     optimizer: Any = getattr(model, "optimizer", None)
     trained = optimizer is not None and optimizer.built
     steps = int(ops.convert_to_numpy(optimizer.iterations)) if trained else 0
@@ -91,7 +93,8 @@ def rescale(fittings: Sequence[Fitting], factors: Mapping[int, float]) -> None:
             bias = kernel.layer.bias
             bias.assign(bias.value * factor)
             start = keras.initializers.Constant(ops.convert_to_numpy(bias.value))
-            kernel.layer.bias_initializer = start
+            if hasattr(kernel.layer, "bias_initializer"):
+                kernel.layer.bias_initializer = start
 
 
 def _drawn(fitting: Fitting) -> Any:

@@ -9,12 +9,12 @@ Here belongs how it is measured. What is to be expected, `expectation` says.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_oddsig import _backend
@@ -65,13 +65,18 @@ def calibrate(
     )
     found = function(_backend.values_of(model.variables), (x, run.goals))
     found = ops.convert_to_numpy(found).tolist()
+    if not np.isfinite(found).all():
+        raise ValueError(
+            "`data` must leave the model's numbers finite, in the precision in which it computes: "
+            "scale them. Received: data behind which a layer has numbers that are not"
+        )
     sizes, spreads = found[: len(run.sizes)], found[len(run.sizes) :]
     factors = {}
     for variable, size in zip(run.sizes, sizes, strict=True):
         fitting = run.by_variable[variable]
         assert fitting.goal is not None
         off = size / fitting.goal
-        if 0 < off < math.inf and abs(off - 1) > TOLERANCE:
+        if off > 0 and abs(off - 1) > TOLERANCE:
             factor = rescaled(fitting, 1 / off)
             if factor != 1.0:
                 fitting.say(f"scaled by {factor:.3g}: {off:.2g} of the expected size measured")

@@ -109,6 +109,7 @@ def tailor(
         size = fixed_batch(model)
         x = next(batches(thinned(data, size or BATCH), 1, size, "data"))[0]
         _check_finite(x, data)
+        x = x if size else _without_blank(x)
         x = to_device(x, "data")
         check_batch(model, x, "data")
         x = _as_taken(model, x)
@@ -174,12 +175,28 @@ def _check_finite(x: Any, data: Any) -> None:
         )
 
 
+def _without_blank(x: Any) -> Any:
+    """The samples of which not all numbers are 0: from the others nothing is to be learned."""
+    leaves = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
+    rows = [keras.ops.convert_to_numpy(leaf) for leaf in leaves]
+    if any(each.dtype.kind not in "fiub" for each in rows):
+        return x
+    seen = np.any([each.reshape(len(each), -1).any(axis=1) for each in rows], axis=0)
+    if seen.all() or not seen.any():
+        return x
+    return keras.tree.map_structure(
+        lambda a: None if a is None else keras.ops.convert_to_numpy(a)[seen], x
+    )
+
+
 def _as_taken(model: Any, x: Any) -> Any:
     """Data in the structure and of the ranks that a model takes, as it would make them itself."""
     structure = structure_of(model)
     if structure is None:
         return x
-    if isinstance(x, dict) and not isinstance(structure, dict):
+    if isinstance(x, dict) and isinstance(structure, dict):
+        x = {name: x[name] for name in structure}  # `fit` takes more, too
+    elif isinstance(x, dict):
         x = [x[tensor.name] for tensor in keras.tree.flatten(structure)]
     tensors = []
     for tensor, taken in zip(keras.tree.flatten(x), keras.tree.flatten(structure), strict=True):

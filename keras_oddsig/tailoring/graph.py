@@ -61,7 +61,8 @@ def _merged(step: Step, read: list[float]) -> float:
         case "average":
             return sum(read) / len(read) ** 2
         case "concatenate":
-            widths = [each.tensor.shape[-1] or 1 for each in step.inputs]
+            axis = getattr(step.operation, "axis", -1)
+            widths = [each.tensor.shape[axis] or 1 for each in step.inputs]
             return sum(v * w for v, w in zip(read, widths, strict=True)) / sum(widths)
     return read[0]
 
@@ -152,7 +153,9 @@ def _activation_of(step: Step, watch: Watch) -> Activation | str | None:
             found = shared_activation(_FUNCTIONS[name])
             return Activation(found, _FUNCTIONS[name], _FUNCTIONS[name])
         return None
-    held = operation if isinstance(operation, OddSigmoid) else activation_in(operation)
+    # `SimpleRNN` and its like hold the cell's arguments themselves, `RNN` does not.
+    holding = operation.cell if type(operation) is keras.layers.RNN else operation
+    held = operation if isinstance(operation, OddSigmoid) else activation_in(holding)
     if held is None or held is keras.activations.linear:
         return None
     holder = (

@@ -31,6 +31,7 @@ _WINSORIZED_STD: Final = 0.824
 LARGE: Final = 10_000.0
 # Rows enough for a tenth percentile to a few per cent.
 _ROWS: Final = 20_000
+_ENOUGH: Final = 16  # rows, for any statistic of a single feature
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def inputs_of(
     total = np.mean(np.abs(x).sum(axis=1))
     centre, scale = _bulk(x)
     varying = scale > 0
-    if not varying.any() or len(x) == 1:  # all samples alike: there is no scale but this
+    if not varying.any() or len(x) < _ENOUGH:  # there is no scale but this
         return Inputs(rms, rms)
     remarks = []
     if not varying.all():
@@ -89,7 +90,10 @@ def inputs_of(
         remarks.append(f"outliers ({share:.0%} of the numbers): scaled by the bulk")
     centre = np.where(varying, centre, x[0]) if heavy else x.mean(axis=0)
     low, high = np.quantile(scale[varying], [0.1, 0.9])
-    uneven = own and high > UNEVEN * low
+    # Also a single one that would drown the others.
+    most = scale[varying].max() > UNEVEN * np.median(scale[varying])
+    uneven = own and (high > UNEVEN * low or most)
+    low, high = scale[varying].min(), scale[varying].max()
     unit = np.where(varying, scale, np.median(scale[varying])) if uneven else np.ones(len(scale))
     around, whole = (x - centre) / unit, x / unit
     if heavy:
@@ -97,7 +101,8 @@ def inputs_of(
         around = np.clip(around, -limit, limit)
     square, offset = np.mean(around**2), np.mean((centre / unit) ** 2)
     tolerated = 4.0 if few else OFFSET / (1 - OFFSET)
-    removed = biased and offset > tolerated * square
+    # Of few rows the mean is chance: of n a part 1 / n.
+    removed = biased and offset > (tolerated + 3 / len(x)) * square
     if removed:
         remarks.append("the bias takes the data's mean away")
         kept = square

@@ -129,6 +129,12 @@ def activation_in(layer: Any) -> Any:
     return getattr(layer, activation_attribute(layer), None)
 
 
+def bias_of(layer: Any) -> Any:
+    """The bias of a layer, if it has one that is trained; or None."""
+    bias = getattr(layer, "bias", None)
+    return bias if isinstance(bias, keras.Variable) and bias.trainable else None
+
+
 def activation_attribute(layer: Any) -> str:
     """Under which name a layer holds its activation: that which it was registered with, if any."""
     entry = _entry(layer)
@@ -274,7 +280,9 @@ def _recurrent(layer: Any) -> list[Kernel]:
     cell = layer.cell
     unfit = _unfit(layer) or (None if cell.trainable else "frozen: not trainable")
     if unfit is None and not isinstance(cell, keras.layers.SimpleRNNCell):
-        unfit = f"{type(layer).__name__}: {_GATED}"
+        gated = isinstance(cell, keras.layers.LSTMCell | keras.layers.GRUCell)
+        name = type(layer).__name__
+        unfit = f"{name}: {_GATED}" if gated else f"{name} of {type(cell).__name__}: not known"
     if not isinstance(cell, keras.layers.SimpleRNNCell):
         held = selection.kernels(layer)
         return [Kernel(layer, weight.name, "", weight, unfit=unfit) for weight in held]

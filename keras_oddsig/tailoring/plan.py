@@ -25,7 +25,7 @@ from keras_oddsig.tailoring.graph import (
     data_read,
 )
 from keras_oddsig.tailoring.inputs import Inputs, inputs_of, steps_of
-from keras_oddsig.tailoring.kernels import Kernel
+from keras_oddsig.tailoring.kernels import Kernel, bias_of
 from keras_oddsig.tailoring.places import Activation, Place
 from keras_oddsig.tailoring.trace import Step
 
@@ -78,11 +78,26 @@ class Planner:
         for fitting in fittings:
             if fitting.place in self._few:
                 fitting.goal = None  # such kernels are made for derivatives, not for a spread
+            if fitting.place is not None and id(fitting.place.layer) in self._mixed:
+                fitting.goal = None  # its first call is not like the others
+                if fitting.initializer is not None:
+                    fitting.say("called on data and on activations, and made for these")
+            constraint = getattr(
+                fitting.kernel.layer, f"{fitting.kernel.attribute}_constraint", None
+            )
+            if fitting.initializer is not None and constraint is not None:
+                fitting.say("its constraint may undo this at the first step of training")
         return fittings
 
     def _by_layer(self) -> list[Place]:
         """One place for each layer: of several calls that of the longest chain, or the first."""
         best: dict[int, Place] = {}
+        reads: dict[int, set[bool]] = {}
+        for place in self.graph.places:
+            reads.setdefault(id(place.layer), set()).add(place.first)
+        self._mixed = {layer for layer, kinds in reads.items() if len(kinds) > 1}
+        for place in self.graph.places:
+            place.first = place.first and id(place.layer) not in self._mixed
         for place in self.graph.places:
             known = best.get(id(place.layer))
             if known is None or (place.depth, place.blocks) > (known.depth, known.blocks):
@@ -197,8 +212,10 @@ class Planner:
             return None
         # Of a plain one each row is a feature's, and the layer's bias can take a mean away.
         plain = not kernel.axes and (len(place.kernels) == 1 or kernel.role == "input")
-        bias = getattr(kernel.layer, "bias", None)
+        bias = bias_of(kernel.layer)
         numbers, steps = self.data[source], kernel.role == "input"
+        if getattr(kernel.layer, "data_format", None) == "channels_first":
+            numbers = np.moveaxis(numbers, 1, -1)
         if steps:
             # A bias acts at blank steps, too, and adds up over all: only a large mean is worth it.
             numbers = steps_of(numbers)
@@ -207,12 +224,7 @@ class Planner:
             numbers,
             few=steps or place in self._few,
             own=plain,
-            biased=(
-                plain
-                and bias is not None
-                and bias.trainable
-                and tuple(bias.shape) == (kernel.read().n,)
-            ),
+            biased=plain and bias is not None and tuple(bias.shape) == (kernel.read().n,),
         )
 
     def _recurrent(self, fitting: Fitting, activation: Activation) -> None:

@@ -1,7 +1,8 @@
 """One call that initializes a model which exists: for its shape, and for its data.
 
 `kernels` knows what a layer holds, `trace` which call reads which, `graph` what stands where,
-`plan` the rules, `application` puts them into the model, `report` says what was done, and
+`inputs` what data are like, `plan` the rules, `expectation` what should come of them;
+`application` puts them into the model, `calibration` runs it, `report` says what was done, and
 `fitting` is the door.
 """
 

@@ -47,20 +47,28 @@ def tailor(
     a layer of its own or behind reshapes, pooling, dropout and sums, and gives each an initializer
     of this package:
 
-    - one that reads data, the rotation with their scale as `input_std`;
+    - one that reads data, the rotation with their scale as `input_std`, of each feature where they
+      differ much, of the bulk where there are outliers; a mean that would saturate is taken away by
+      the bias; a first convolution reads its whole patch;
     - one between other such kernels, the rotation for the longest chain through it; where narrow
       layers lie between wide ones, with `bottleneck`; behind a sum, with a gain for the sum's
       variance; at the end of a residual branch, divided by the root of the number of branches;
     - a linear one between such kernels, as a latent layer is, the rotation at the gain 1;
-    - those of a function of at most four numbers in all, as a physics-informed network is, its
-      output among them, with `input_dim`;
+    - those of a function of at most four numbers in all, as a physics-informed network or the
+      trunk of a DeepONet is, its output among them, with `input_dim`;
+    - a linear one that weighs another signal in the model's output, as a DeepONet's branch does,
+      the rotation at the scale of an output layer;
     - of a `SimpleRNN`, the rotation for the number of steps, and Keras's `Orthogonal`.
+
+    With data, the model is then run once, and kernels whose output is off by more than 20% from
+    what is expected are rescaled, in order, as behind gates and pools; not those that a
+    `bottleneck` or few inputs are the reason of.
 
     All other kernels stay as they are: those before other activations or normalization, output
     layers, what is frozen, quantized or adapted (LoRA), `LSTM` and `GRU` (rotations in their gates
     are not reliably better: `examples/benchmarks/recurrent_gates.py`). The report says why.
-    Biases of the layers that get a kernel become zero, the optimizer's state is reset, and the
-    layers' configs follow: a saved model tells its initializers (but of the kernels within one
+    Other biases of the layers that get a kernel become zero, the optimizer's state is reset, and
+    the layers' configs follow: a saved model tells its initializers (but of the kernels within one
     `MultiHeadAttention` or `GroupQueryAttention`, whose config has a single one for all). An error
     or an interruption leaves the model as it was.
 
@@ -99,8 +107,9 @@ def tailor(
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If an argument is outside its range; if the model is not built, or has no
-            `call`; if the data are empty, not finite, or of a shape that the model does not take;
-            or if there are none, and the model's code needs numbers.
+            `call`; if the data are empty, not finite (the message names the feature), of a shape
+            that the model does not take, or beyond the precision in which it computes; or if there
+            are none, and the model's code needs numbers.
     """
     _check(model, method, depth, dry_run, seed)
     x = None

@@ -360,3 +360,54 @@ class TestFoundByUsers:
         report = ko.tailor(chain(), x, seed=0)
         assert not any("scaled by" in row.reason for row in report.kernels)
         assert report.kernels[0].measured == pytest.approx(report.kernels[0].predicted, rel=0.15)
+
+    def test_padding_is_no_part_of_a_size(self):
+        x = np.zeros((64, 50, 24))
+        x[:, :6] = RNG.standard_normal((64, 6, 24))
+        hidden = [layers.Dense(24, "tanh") for _ in range(4)]
+        model = keras.Sequential([keras.Input((50, 24)), *hidden])
+        report = ko.tailor(model, x, seed=0)
+        assert not any("scaled by" in row.reason for row in report.kernels)
+        assert model.layers[0].kernel_initializer.input_std == pytest.approx(1, rel=0.1)
+
+    def test_data_that_join_other_signals_are_told_of(self):
+        inputs = keras.Input((24,))
+        x = layers.Dense(24, "tanh")(inputs)
+        joined = layers.Dense(24, "tanh", name="joined")(layers.Concatenate()([x, inputs]))
+        model = keras.Model(inputs, joined)
+        reasons = {row.layer: row.reason for row in ko.tailor(model, NORMAL + 9).kernels}
+        assert "come in with other signals" in reasons["joined"]
+        reasons = {row.layer: row.reason for row in ko.tailor(model, NORMAL).kernels}
+        assert "come in" not in reasons["joined"]
+
+    def test_an_optimizer_of_ones_own(self):
+        class Own(keras.optimizers.Adam):
+            def __init__(self, speed):
+                super().__init__(speed)
+
+        model = chain(depth=2)
+        model.compile(Own(0.25), "mse")
+        model.fit(NORMAL[:64], NORMAL[:64, :3], verbose=0)
+        with pytest.warns(UserWarning, match="trained for 2 steps"):
+            ko.tailor(model, NORMAL)
+        assert int(model.optimizer.iterations) == 0
+        assert float(model.optimizer.learning_rate) == 0.25
+
+    def test_float64_beyond_the_default_is_refused(self):
+        with (
+            np.errstate(over="ignore"),
+            pytest.raises(ValueError, match="`data` must be finite"),
+        ):
+            ko.tailor(chain(depth=2), NORMAL * 1e300)
+
+    def test_a_lambda_is_no_hindrance_to_saving(self, tmp_path):
+        hidden = [layers.Dense(24, lambda x: ops.tanh(x)) for _ in range(2)]
+        model = keras.Sequential([keras.Input((24,)), *hidden])
+        report = ko.tailor(model, NORMAL)
+        with pytest.warns(UserWarning, match="includes a `lambda`"):  # Keras's own
+            model.save(tmp_path / "model.keras")
+        assert '("tanh", ' in report.kernels[0].initializer
+
+    def test_the_bias_of_gates_is_no_kernel(self):
+        model = keras.Sequential([keras.Input((6, 4)), layers.GRU(8)])
+        assert [row.kernel for row in ko.tailor(model).kernels] == ["kernel", "recurrent_kernel"]

@@ -127,10 +127,20 @@ def _restored(variables: Sequence[Any], settings: Sequence[tuple[Any, str, Any]]
 
 def _reset(optimizer: Any) -> None:
     """Gives the variables of an optimizer the values that they have before training."""
-    fresh = type(optimizer).from_config(optimizer.get_config())
-    fresh.build(optimizer._trainable_variables)
-    for variable, new in zip(optimizer.variables, fresh.variables, strict=True):
-        variable.assign(new.value)
+    values: list[Any]
+    try:
+        fresh = type(optimizer).from_config(optimizer.get_config())
+        fresh.build(optimizer._trainable_variables)
+        values = [new.value for new in fresh.variables]
+    except Exception:  # a class of the user's own, whose config does not tell all
+        rate = getattr(optimizer, "_learning_rate", None)
+        kept = [variable is rate for variable in optimizer.variables]
+        values = [
+            variable.value if keep else ops.zeros_like(variable.value)
+            for variable, keep in zip(optimizer.variables, kept, strict=True)
+        ]
+    for variable, value in zip(optimizer.variables, values, strict=True):
+        variable.assign(value)
 
 
 def _progress(fittings: Sequence[Fitting]) -> Iterator[Fitting]:

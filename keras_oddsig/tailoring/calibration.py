@@ -174,7 +174,10 @@ class _Run:
         goal = self._goals.get(id(fitting))
         if goal is None or not ops.is_tensor(output):
             return output
-        size = ops.sqrt(ops.mean(ops.square(ops.cast(output, "float32"))))
+        squares = ops.square(ops.cast(output, "float32"))
+        # Without exact zeros, which are padding.
+        count = ops.sum(ops.cast(squares > 0, "float32"))
+        size = ops.sqrt(ops.sum(squares) / ops.maximum(count, 1.0))
         self.sizes[id(fitting.kernel.variable)] = size
         off = size / goal
         fine = ops.logical_or(ops.abs(off - 1) <= TOLERANCE, ops.logical_not(off > 0))

@@ -117,9 +117,9 @@ def tailor(
         check_data("data", data)
         size = fixed_batch(model)
         x = next(batches(thinned(data, size or BATCH), 1, size, "data"))[0]
-        _check_finite(x, data)
-        x = x if size else _without_blank(x)
         x = to_device(x, "data")
+        _check_finite(x, data)
+        x = x if size else to_device(_without_blank(x), "data")
         check_batch(model, x, "data")
         x = _as_taken(model, x)
     layers = [model, *selection.layers_of(model)]

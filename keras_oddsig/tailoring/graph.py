@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
+import numpy as np
 
 from keras_oddsig import activations
 from keras_oddsig._scales import shared_activation
@@ -168,7 +169,7 @@ def _activation_of(step: Step, watch: Watch) -> Activation | str | None:
 
 def _named(found: OddSigmoid, held: Any, name: str) -> Activation:
     plain = not isinstance(held, OddSigmoid) or (held.amplitude, held.rate) == (1.0, 1.0)
-    known = activations.name_of(found)
+    known = activations.name_of(found) or _name_of_lambda(found, held)
     # A name where there is one; or else what the model has, which a saved one can name, too.
     return Activation(found, known if known and plain and known != "algebraic" else held, name)
 
@@ -207,6 +208,18 @@ def _ends_the_model(step: Step, outputs: Sequence[Step], needs_sum: bool) -> boo
             if kind in ("transparent", "add") or kind in _SUMS:
                 waiting.append((reader, summed or kind in _SUMS))
     return False
+
+
+_POINTS: Final = np.linspace(0.1, 4, 16)
+
+
+def _name_of_lambda(found: OddSigmoid, held: Any) -> str | None:
+    """The name of what a lambda computes, if it has one: itself, no config can hold."""
+    if getattr(held, "__name__", "") != "<lambda>":
+        return None
+    y = found.reference(_POINTS)
+    alike = (np.allclose(shared_activation(n).reference(_POINTS), y) for n in activations.CLASSES)
+    return next((n for n, same in zip(activations.CLASSES, alike, strict=True) if same), None)
 
 
 def _made_from_others(steps: Sequence[Step], kind: str) -> dict[Step, set[Step]]:

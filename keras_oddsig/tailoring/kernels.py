@@ -284,7 +284,7 @@ def _recurrent(layer: Any) -> list[Kernel]:
         name = type(layer).__name__
         unfit = f"{name}: {_GATED}" if gated else f"{name} of {type(cell).__name__}: not known"
     if not isinstance(cell, keras.layers.SimpleRNNCell):
-        held = selection.kernels(layer)
+        held = [weight for weight in selection.kernels(layer) if "bias" not in weight.name]
         return [Kernel(layer, weight.name, "", weight, unfit=unfit) for weight in held]
     return [
         _kernel(cell, "kernel", "kernel_initializer", "input", unfit=unfit),

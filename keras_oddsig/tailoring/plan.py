@@ -23,6 +23,7 @@ from keras_oddsig.tailoring.graph import (
     LINEAR,
     Graph,
     data_read,
+    pure_sources,
 )
 from keras_oddsig.tailoring.inputs import Inputs, inputs_of, steps_of
 from keras_oddsig.tailoring.kernels import Kernel, bias_of
@@ -214,6 +215,8 @@ class Planner:
         plain = not kernel.axes and (len(place.kernels) == 1 or kernel.role == "input")
         bias = bias_of(kernel.layer)
         numbers, steps = self.data[source], kernel.role == "input"
+        if numbers.ndim == 3 and len(kernel.variable.shape) == 2 and not steps:
+            numbers = steps_of(numbers)  # a dense kernel reads each step alike
         if getattr(kernel.layer, "data_format", None) == "channels_first":
             numbers = np.moveaxis(numbers, 1, -1)
         if steps:
@@ -226,6 +229,15 @@ class Planner:
             own=plain,
             biased=plain and bias is not None and tuple(bias.shape) == (kernel.read().n,),
         )
+
+    def _is_crooked(self, place: Place) -> bool:
+        """Whether data that a kernel reads beside other signals would need more than a scale."""
+        found = [
+            inputs_of(self.data[step])
+            for step in pure_sources(place, self.graph)
+            if step in self._measured
+        ]
+        return any(each is not None and (each.stds or each.mean is not None) for each in found)
 
     def _recurrent(self, fitting: Fitting, activation: Activation) -> None:
         place = fitting.place
@@ -290,6 +302,11 @@ class Planner:
             if not self._is_measured(place):
                 fitting.reason = "an input of root mean square 1 is assumed"
             std = math.sqrt(self._squares[place.step.inputs[0]]) if inputs is None else inputs.std
+            if inputs is None and self._is_crooked(place):
+                fitting.say(
+                    "data of a mean, or of several scales, come in with other signals, and are "
+                    "read by one scale: standardize them"
+                )
             # A sum of several takes a part of each.
             scale: Any = rounded(std / factor)
             window = kernel.variable.shape[:-2]

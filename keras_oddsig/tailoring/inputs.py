@@ -90,8 +90,9 @@ def inputs_of(
         remarks.append(f"outliers ({share:.0%} of the numbers): scaled by the bulk")
     centre = np.where(varying, centre, x[0]) if heavy else x.mean(axis=0)
     low, high = np.quantile(scale[varying], [0.1, 0.9])
-    # Also a single one that would drown the others.
-    most = scale[varying].max() > UNEVEN * np.median(scale[varying])
+    # Also a single one that would drown the others, if it is not merely rare.
+    largest = np.minimum(scale, x.std(axis=0))[varying].max()
+    most = largest > UNEVEN * np.median(scale[varying])
     uneven = own and (high > UNEVEN * low or most)
     low, high = scale[varying].min(), scale[varying].max()
     unit = np.where(varying, scale, np.median(scale[varying])) if uneven else np.ones(len(scale))

@@ -309,7 +309,7 @@ class Planner:
                 )
             # A sum of several takes a part of each.
             scale: Any = rounded(std / factor)
-            window = kernel.variable.shape[:-2]
+            window = tuple(kernel.variable.shape)[:-2]
             if inputs is not None and inputs.stds is not None:
                 scale = [rounded(each / factor) for each in inputs.stds] * math.prod(window)
             if window and not axes:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import keras_oddsig as ko
-from oddsig_benchmarks.gallery import command, entries, runs, scores, tasks
+from oddsig_benchmarks.gallery import command, entries, runs, scores, tasks, unscaled
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "docs" / "benchmarks" / "tailor-gallery-jax.jsonl.gz"
@@ -216,3 +216,16 @@ def test_the_committed_runs_are_whole():
         key for group in runs.groups_of(list(entries.ENTRIES), 3, None, 3) for key in group.keys
     }
     assert expected <= found
+
+
+@pytest.mark.parametrize(("plain", "lines"), [(0.9, 1), (0.94, 0)])
+def test_data_that_are_trained_worse_as_they_come_are_named(plain, lines):
+    common = {"method": "tailored", "learning_rate": 1e-3, "seed": 0, "higher": True}
+    rows = [
+        {**common, "model": "wine, standardized", "score": 0.95},
+        {**common, "model": "wine", "score": plain},
+    ]
+    found = unscaled.behind(rows)
+    assert len(found) == lines
+    assert all(line.endswith("0.050 behind standardized data") for line in found)
+    assert ("**" in unscaled.table_of(rows)) == bool(lines)

@@ -109,6 +109,8 @@ def write_page(results: list[Path], page: Path) -> Path:
     used = {row["environment"] for row in rows}
     machines = [each for each in environments if each["environment"] in used]
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(page_of(_compared(rows), machines, TITLES, unscaled.table_of(rows)))
+    page.write_text(
+        page_of(_compared(rows), machines, TITLES, unscaled.table_of(rows), unscaled.behind(rows))
+    )
     print(page)
     return page

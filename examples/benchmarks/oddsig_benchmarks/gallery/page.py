@@ -58,9 +58,24 @@ def page_of(
     environments: Sequence[Row],
     titles: dict[str, str],
     unscaled: str,
+    behind: Sequence[str] = (),
 ) -> str:
-    """The Markdown of the whole page; `unscaled` is the table of data as they come."""
+    """The Markdown of the whole page.
+
+    Args:
+        comparisons: Of the models.
+        environments: Where they were trained.
+        titles: Of the models.
+        unscaled: The table of data as they come.
+        behind: What does not hold of these.
+    """
     worse = [f"{titles.get(c.model, c.model)}: {mark}" for c in comparisons for mark in c.marks]
+    for each in comparisons:
+        score = each.scores.get("tailored")
+        if score is not None and score.verdict != "healthy":
+            title = titles.get(each.model, each.model)
+            worse.append(f"{title}: the signal behind `tailor` is called {score.verdict}")
+    worse += behind
     seeds = sorted({len(s.rows) for c in comparisons for s in c.scores.values()})
     steps = sorted({c.steps for c in comparisons})
     devices = dict.fromkeys(e["device"] for e in environments)
@@ -81,11 +96,11 @@ def page_of(
         "column says where `tailor` is worse by more than that, and where it is behind the recipe "
         f"by more than {TOLERANCE:g}. *Signal* is `signal_report`'s verdict before training.",
         table_of(comparisons, titles),
-        "## What does not hold",
-        "\n".join(f"- {line}" for line in worse) or "Nothing of it.",
         "## Data as they come",
         INTRODUCTION,
         unscaled,
+        "## What does not hold",
+        "\n".join(f"- {line}" for line in worse) or "Nothing of it.",
         "## Where this was run",
         table_of_environments(environments),
         f"Device: {'; '.join(devices)}.",

@@ -157,6 +157,19 @@ def table_of(rows: Iterable[Row]) -> str:
     return table(header, lines)
 
 
+def behind(rows: Iterable[Row]) -> list[str]:
+    """What does not hold: the data sets that are trained worse as they come."""
+    found = {each.model: each.scores for each in comparisons_of(rows)}
+    lines = []
+    for name, (title, *_) in SETS.items():
+        scaled, plain = (found.get(_key(name, std), {}) for std in (True, False))
+        if "tailored" in scaled and "tailored" in plain:
+            missing = scaled["tailored"].mean - plain["tailored"].mean
+            if missing > TOLERANCE:
+                lines.append(f"{title}: {missing:.3f} behind standardized data")
+    return lines
+
+
 def _shown(score: Score) -> str:
     return f"{score.mean:.3f} ± {score.spread:.3f} ({score.rate:g})"
 

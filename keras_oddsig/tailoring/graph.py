@@ -138,6 +138,7 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
         if blocks[place.step] or kept[place.step]:
             place.bottleneck = None  # the merge carries the directions past the narrow layers
     _find_first(trace.steps, tailored, {p.end for p in tailored.values()})
+    _find_mixed(graph.places)
     return graph
 
 
@@ -329,6 +330,16 @@ def _find_first(steps: Sequence[Step], places: dict[Step, Place], ends: set[Step
         if step in places:
             places[step].first = entering
         data[step] = entering and step not in places and step not in ends
+
+
+def _find_mixed(places: Sequence[Place]) -> None:
+    """Of a layer that is called on data and on activations no call is that of a first layer."""
+    kinds: dict[int, set[bool]] = {}
+    for place in places:
+        kinds.setdefault(id(place.layer), set()).add(place.first)
+    for place in places:
+        place.mixed = len(kinds[id(place.layer)]) > 1
+        place.first = place.first and not place.mixed
 
 
 def _copies(step: Step) -> bool:

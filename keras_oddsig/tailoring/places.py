@@ -42,6 +42,7 @@ class Place:
             one another there; or else 0.
         inside: Whether the branch is added before the activation.
         first: Whether it reads data, be it beside the outputs of other kernels.
+        mixed: Whether the layer reads data in one call and none in another; none is `first` then.
         passes_on: Whether it is a linear map between kernels before odd-sigmoid activations.
         summed: If what it makes is multiplied with another signal, and the sum of that is what the
             model returns: of how many units; or else 0.
@@ -63,6 +64,7 @@ class Place:
     blocks: int = 0
     inside: bool = False
     first: bool = False
+    mixed: bool = False
     passes_on: bool = False
     summed: int = 0
     depth: int = 0

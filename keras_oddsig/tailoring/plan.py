@@ -69,36 +69,26 @@ class Planner:
             for kernel in place.kernels:
                 found.setdefault(id(kernel.variable), self._fitting(kernel, place))
         fittings = list(found.values())
-        expect(
-            fittings,
-            self.graph,
-            self._measured,
-            self._squares,
-            hold=bool(self._measured),
-        )
+        expect(fittings, self.graph, self._measured, self._squares, hold=bool(self._measured))
         for fitting in fittings:
-            if fitting.place in self._few:
-                fitting.goal = None  # such kernels are made for derivatives, not for a spread
-            if fitting.place is not None and id(fitting.place.layer) in self._mixed:
-                fitting.goal = None  # its first call is not like the others
-                if fitting.initializer is not None:
-                    fitting.say("called on data and on activations, and made for these")
-            constraint = getattr(
-                fitting.kernel.layer, f"{fitting.kernel.attribute}_constraint", None
-            )
-            if fitting.initializer is not None and constraint is not None:
-                fitting.say("its constraint may undo this at the first step of training")
+            if fitting.initializer is not None and fitting.place is not None:
+                self._qualify(fitting, fitting.place)
         return fittings
+
+    def _qualify(self, fitting: Fitting, place: Place) -> None:
+        """Says what a kernel's own layer makes of its initializer, and who is held to no size."""
+        if place in self._few:
+            fitting.goal = None  # it is made for derivatives, not for a spread
+        if place.mixed:
+            fitting.goal = None  # its first call is not like the others
+            fitting.say("called on data and on activations, and made for these")
+        name = f"{fitting.kernel.attribute}_constraint"
+        if getattr(fitting.kernel.layer, name, None) is not None:
+            fitting.say("its constraint may undo this at the first step of training")
 
     def _by_layer(self) -> list[Place]:
         """One place for each layer: of several calls that of the longest chain, or the first."""
         best: dict[int, Place] = {}
-        reads: dict[int, set[bool]] = {}
-        for place in self.graph.places:
-            reads.setdefault(id(place.layer), set()).add(place.first)
-        self._mixed = {layer for layer, kinds in reads.items() if len(kinds) > 1}
-        for place in self.graph.places:
-            place.first = place.first and id(place.layer) not in self._mixed
         for place in self.graph.places:
             known = best.get(id(place.layer))
             if known is None or (place.depth, place.blocks) > (known.depth, known.blocks):

@@ -331,6 +331,8 @@ class TestFoundByUsers:
 
         for cls in (Own, Without):
             model = keras.Sequential([keras.Input((24,)), cls()])
+            advice = ko.signal_report(model, NORMAL + 100).advice
+            assert ("takes it away by a bias" in advice) == (cls is Own)
             ko.tailor(model, NORMAL, seed=0)
         assert model.layers[0].bias is False
 

@@ -43,6 +43,12 @@ def wrapped(layer: Any) -> Any:
     return layer.cell if type(layer) is keras.layers.RNN else None
 
 
+def bias_of(layer: Any) -> Any:
+    """The bias of a layer, if it has one that is trained; or None."""
+    bias = getattr(layer, "bias", None)
+    return bias if isinstance(bias, keras.Variable) and bias.trainable else None
+
+
 def normalizes(layer: Any) -> bool:
     """Whether a layer sets the scale of a signal by itself; of data it does not count."""
     name = type(layer).__name__

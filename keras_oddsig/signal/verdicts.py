@@ -309,7 +309,8 @@ def _advice_on_data(measured: Measured, verdict: str, kernel: str) -> str | None
     )
     if verdict in ("saturating", "forgetting") and _offset(measured):
         cure = standardize
-        if _has_trainable_bias(measured.calls[0]):
+        first = measured.calls[0].producer
+        if selection.bias_of(selection.wrapped(first) or first) is not None:
             cure = f"initialize with {TAILOR}, which takes it away by a bias; or {standardize}"
         return (
             f"The mean of the data (rms {source.rms:.2g}) dwarfs what differs between samples "
@@ -323,12 +324,6 @@ def _advice_on_data(measured: Measured, verdict: str, kernel: str) -> str | None
             f"{_first_layer(measured, kernel)}."
         )
     return None
-
-
-def _has_trainable_bias(call: Call) -> bool:
-    layer = selection.wrapped(call.producer) or call.producer
-    bias = getattr(layer, "bias", None)
-    return bias is not None and bool(bias.trainable)
 
 
 def _first_layer(measured: Measured, kernel: str) -> str:

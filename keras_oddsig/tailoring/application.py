@@ -13,8 +13,8 @@ from typing import Any, Final
 import keras
 from keras import ops
 
+from keras_oddsig.signal.selection import bias_of
 from keras_oddsig.tailoring.choice import Fitting
-from keras_oddsig.tailoring.kernels import bias_of
 
 # From so many kernels on, a bar shows how far the draws are.
 _MANY: Final = 50
@@ -72,9 +72,10 @@ def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
 
 def _offset(kernel: Any, mean: Any) -> Any:
     """The bias that takes away what a kernel, its outputs last, makes of the mean of its inputs."""
-    array = ops.convert_to_numpy(ops.cast(kernel, "float32")).astype("float64")
+    dtype = "float64" if keras.backend.standardize_dtype(kernel.dtype) == "float64" else "float32"
+    array = ops.convert_to_numpy(ops.cast(kernel, dtype)).astype("float64")
     taps = array.reshape(-1, *array.shape[-2:]).sum(axis=0)
-    return (-mean @ taps).astype("float32")
+    return (-mean @ taps).astype(dtype)
 
 
 def rescale(fittings: Sequence[Fitting], factors: Mapping[int, float]) -> None:

@@ -9,13 +9,11 @@ Here belongs what follows from the graph. What to make of it, `plan` decides.
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
+from keras_oddsig.signal.derivatives import FEW
 from keras_oddsig.tailoring.graph import Graph
 from keras_oddsig.tailoring.places import Place
-
-# Features that enter a function, together: space, time, a parameter.
-_FEW: Final = 4
 
 
 def few_inputs(graph: Graph) -> dict[Place, int]:
@@ -34,7 +32,7 @@ def few_inputs(graph: Graph) -> dict[Place, int]:
         entering = sources[place.step]
         total = sum(_size(step.tensor) for step in entering)
         own_firsts = [p for p in firsts if sources[p.step] & entering]
-        if total <= _FEW and own_firsts and all(_reads_numbers(p, total) for p in own_firsts):
+        if total <= FEW and own_firsts and all(_reads_numbers(p, total) for p in own_firsts):
             found[place] = int(total)
     return found
 

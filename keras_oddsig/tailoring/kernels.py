@@ -129,12 +129,6 @@ def activation_in(layer: Any) -> Any:
     return getattr(layer, activation_attribute(layer), None)
 
 
-def bias_of(layer: Any) -> Any:
-    """The bias of a layer, if it has one that is trained; or None."""
-    bias = getattr(layer, "bias", None)
-    return bias if isinstance(bias, keras.Variable) and bias.trainable else None
-
-
 def activation_attribute(layer: Any) -> str:
     """Under which name a layer holds its activation: that which it was registered with, if any."""
     entry = _entry(layer)

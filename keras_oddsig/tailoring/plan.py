@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_oddsig import initializers, solver
 from keras_oddsig._kernel_initializer import FEW
+from keras_oddsig.signal.selection import bias_of
 from keras_oddsig.tailoring.choice import Fitting, give, rounded
 from keras_oddsig.tailoring.expectation import expect
 from keras_oddsig.tailoring.few import few_inputs
@@ -26,7 +27,7 @@ from keras_oddsig.tailoring.graph import (
     pure_sources,
 )
 from keras_oddsig.tailoring.inputs import Inputs, inputs_of, steps_of
-from keras_oddsig.tailoring.kernels import Kernel, bias_of
+from keras_oddsig.tailoring.kernels import Kernel
 from keras_oddsig.tailoring.places import Activation, Place
 from keras_oddsig.tailoring.trace import Step
 
@@ -56,7 +57,8 @@ class Planner:
     def __post_init__(self) -> None:
         known = {step: inputs_of(numbers) for step, numbers in self.data.items()}
         # Of inputs that are zero everywhere nothing is known.
-        self._measured = {step: each.rms for step, each in known.items() if each is not None}
+        self._known = {step: each for step, each in known.items() if each is not None}
+        self._measured = {step: each.rms for step, each in self._known.items()}
         self._ends = {p.end: p for p in self.graph.places if p.activation is not None}
 
     def plan(self) -> list[Fitting]:
@@ -222,12 +224,9 @@ class Planner:
 
     def _is_crooked(self, place: Place) -> bool:
         """Whether data that a kernel reads beside other signals would need more than a scale."""
-        found = [
-            inputs_of(self.data[step])
-            for step in pure_sources(place, self.graph)
-            if step in self._measured
-        ]
-        return any(each is not None and (each.stds or each.mean is not None) for each in found)
+        sources = pure_sources(place, self.graph)
+        found = [self._known[step] for step in sources if step in self._known]
+        return any(each.stds is not None or each.mean is not None for each in found)
 
     def _recurrent(self, fitting: Fitting, activation: Activation) -> None:
         place = fitting.place

@@ -316,13 +316,15 @@ class TestFoundByUsers:
 
     def test_a_layer_with_a_bias_and_no_initializer_for_it(self):
         class Own(layers.Layer):
+            activation = staticmethod(keras.activations.tanh)
+
             def build(self, shape):
                 self.kernel_initializer = keras.initializers.get("glorot_uniform")
                 self.kernel = self.add_weight(shape=(shape[-1], 8), name="kernel")
                 self.bias = self.add_weight(shape=(8,), initializer="ones", name="bias")
 
             def call(self, x):
-                return ops.tanh(ops.matmul(x, self.kernel) + self.bias)
+                return self.activation(ops.matmul(x, self.kernel) + self.bias)
 
         class Without(Own):
             def build(self, shape):

@@ -110,6 +110,24 @@ def test_lsuv_gives_each_layer_unit_variance():
         x = np.tanh(z / 2)
 
 
+@pytest.mark.parametrize("depth", [10, 100])
+def test_dks_and_tat_find_the_constants_of_their_authors_program(depth):
+    # What dks 0.1.2 prints: input scale and shift, output shift and scale.
+    known = {
+        ("dks", 10): (0.29665010, 0.65280361, -0.54249616, 4.96460017),
+        ("dks", 100): (0.09043794, 0.56010669, -0.50500438, 14.90252581),
+        ("tat", 10): (0.18463840, -0.55736658, 0.51054451, 7.23495648),
+        ("tat", 100): (0.05764084, 0.52181066, -0.47959549, 22.50694667),
+    }
+    for name, solve in networks.TRANSFORMED.items():
+        found = dataclasses.astuple(solve(np.tanh, 1.0, depth))
+        assert found == pytest.approx(known[name, depth], rel=2e-6), name
+        half = solve(lambda x: np.tanh(x / 2), 2.0, depth)  # the same function of x / 2
+        assert half(lambda x: np.tanh(x / 2), 0.7) == pytest.approx(
+            solve(np.tanh, 1.0, depth)(np.tanh, 0.7)
+        )
+
+
 @pytest.mark.parametrize("name", ["tanh", "softsign", "tanh(2x)"])
 def test_edge_of_chaos_is_critical_and_keeps_its_variance(name):
     activation = methods.ACTIVATIONS[name]()
@@ -149,12 +167,13 @@ def test_batches_come_from_the_chosen_samples_and_the_seed():
 
 SMALL = [
     *("--smoke", "--tasks", "digits", "--widths", "16/4", "--jobs", "1", "--steps", "20"),
-    *("--seeds", "1", "--methods", "hartley;orthogonal"),
+    *("--seeds", "1", "--methods", "hartley;orthogonal", "--rates", "1e-3;3e-3"),
 ]
 
 
 def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
-    monkeypatch.setitem(grids.GRIDS, "smoke", lambda: [cell(width="16/4")])
+    small = dataclasses.replace(grids.GRIDS["smoke"], cells=lambda: [cell(width="16/4")], rates={})
+    monkeypatch.setitem(grids.GRIDS, "smoke", small)
     path = tmp_path / "new" / "results.jsonl"
     assert command.main([*SMALL, "--results", str(path)]) == path
     whole = path.read_text()

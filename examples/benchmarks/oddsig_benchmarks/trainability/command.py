@@ -22,9 +22,9 @@ from ..processes import in_processes
 from ..progress import run_missing
 from ..results import Results
 from .estimate import estimate
-from .grids import EVERY, RATES, Group, Program, groups_of
+from .grids import EVERY, GRIDS, RATES, Group, Program, groups_of
 from .methods import ACTIVATIONS, METHODS
-from .tasks import TASKS, load
+from .tasks import IMAGES, TASKS, load
 from .training import train
 
 CHUNK = 12  # methods, at most, that one process trains in turn with what it has compiled
@@ -37,7 +37,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     _add_grid(parser)
     _add_running(parser)
     args = parser.parse_args(argv)
-    args.seeds = args.seeds if args.seeds is not None else {"smoke": 2}.get(args.grid, 5)
+    args.seeds = args.seeds if args.seeds is not None else GRIDS[args.grid].seeds
     args.results = args.results or Path(f"trainability-{args.grid}.jsonl")
     if args.steps:
         args.steps = -(-args.steps // EVERY) * EVERY
@@ -70,12 +70,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:
     grid = parser.add_mutually_exclusive_group(required=True)
-    for name, text in (
-        ("smoke", "a small cell of each task: two minutes"),
-        ("standard", "almost two hours on two cores"),
-        ("full", "every combination: for bigger machines"),
-    ):
-        grid.add_argument(f"--{name}", dest="grid", action="store_const", const=name, help=text)
+    for name, each in GRIDS.items():
+        grid.add_argument(
+            f"--{name}", dest="grid", action="store_const", const=name, help=each.about
+        )
     for name, known in (
         ("tasks", TASKS),
         ("activations", tuple(ACTIVATIONS)),
@@ -128,7 +126,7 @@ def chunks_of(groups: list[Group], jobs: int) -> list[list[Group]]:
 def with_data(groups: list[Group], console: Console) -> list[Group]:
     """Those whose data are on this machine, or can be had."""
     for task in dict.fromkeys(group.cell.task for group in groups):
-        if task in ("mnist", "cnn"):
+        if task in IMAGES:
             try:
                 load(task, 1)
             except MissingDataError as error:

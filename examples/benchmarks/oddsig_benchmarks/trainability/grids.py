@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,8 @@ class Group(Runs):
     def amount(self) -> float:
         """How much there is to compute, roughly."""
         cell = self.cell
-        factor = 200.0 if cell.task == "cnn" else 1.0  # 16 positions of 9 taps, run by run
+        # 16 positions of 9 taps, run by run; colour images have 64 of them.
+        factor = {"cnn": 200.0, "cifar10_cnn": 800.0}.get(cell.task, 1.0)
         units = cell.depth * (32 + float(np.mean(cell.widths))) * cell.batch
         return factor * units * cell.steps * len(self.runs) / 1e6
 
@@ -127,17 +128,158 @@ def full() -> list[Cell]:
     return cells
 
 
-GRIDS = {"smoke": smoke, "standard": standard, "full": full}
-SMOKE_METHODS = (
-    "glorot normal",
+def everyday() -> list[Cell]:
+    """Networks of the usual depth."""
+    return [
+        Cell(task, activation, depth, "32", steps=steps)
+        for task, steps in (("digits", 400), ("tabular", 160))
+        for activation in ("tanh", "bipolar_sigmoid")
+        for depth in (3, 5, 10, 20)
+    ]
+
+
+def deep() -> list[Cell]:
+    """A thousand layers and ten thousand."""
+    return [
+        Cell("digits", activation, depth, "32")
+        for depth in (1_000, 10_000)
+        for activation in ("tanh", "bipolar_sigmoid")
+    ]
+
+
+def skips() -> list[Cell]:
+    """Chains of wide and narrow layers, which may have skip connections."""
+    return [
+        Cell("digits", activation, 50, width)
+        for width in ("16/4", "32/16")
+        for activation in ("tanh", "bipolar_sigmoid")
+    ]
+
+
+def colour() -> list[Cell]:
+    """CIFAR-10, its pixels in a row."""
+    return [Cell("cifar10", "tanh", depth, "64") for depth in (50, 100)]
+
+
+def colour_long() -> list[Cell]:
+    """The same for more than five epochs."""
+    return [Cell("cifar10", "tanh", depth, "64", steps=4_000) for depth in (50, 100)]
+
+
+def colour_conv() -> list[Cell]:
+    """CIFAR-10 as images, in convolutional networks without anything else."""
+    return [Cell("cifar10_cnn", "tanh", depth, "32") for depth in (20, 50)]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells, and who meets in them.
+
+    Attributes:
+        cells: Makes them.
+        about: What the command line says of it.
+        methods: Of `METHODS`; all by default.
+        seeds: Of each learning rate.
+        rates: Learning rates in place of the optimizer's, by depth.
+    """
+
+    cells: Callable[[], list[Cell]]
+    about: str
+    methods: tuple[str, ...] | None = None
+    seeds: int = 5
+    rates: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+
+    def rates_of(self, cell: Cell) -> tuple[float, ...]:
+        return self.rates.get(cell.depth) or RATES[cell.optimizer]
+
+
+_LEADERS = (
+    "glorot uniform",
     "orthogonal",
-    "gaussian, edge of chaos",
-    "lsuv",
+    "critical, scaled input",
+    "fixed .085",
+    "dks",
+    "tat",
+    "glorot + layernorm",
+    "glorot + batchnorm",
     "glorot + residual",
-    "diagonal .3, scaled input",
-    "hartley, scaled input",
     "tailored",
+    "hartley, scaled input",
 )
+
+GRIDS = {
+    "smoke": Grid(
+        smoke,
+        "a small cell of each task: two minutes",
+        (
+            "glorot normal",
+            "orthogonal",
+            "gaussian, edge of chaos",
+            "lsuv",
+            "glorot + residual",
+            "diagonal .3, scaled input",
+            "hartley, scaled input",
+            "tailored",
+        ),
+        seeds=2,
+        rates=dict.fromkeys((5, 10, 16, 20), RATES["adam"][1:3]),
+    ),
+    "standard": Grid(standard, "50 to 300 layers: almost two hours on two cores"),
+    "everyday": Grid(everyday, "3 to 20 layers"),
+    "deep": Grid(
+        deep,
+        "1,000 and 10,000 layers",
+        (
+            "orthogonal, critical",
+            "critical, scaled input",
+            "fixed .085",
+            "dks",
+            "glorot + residual",
+            "hartley, scaled input",
+        ),
+        seeds=3,
+        rates={1_000: (1e-5, 1e-4, 1e-3), 10_000: (1e-6, 1e-5, 1e-4)},
+    ),
+    "skips": Grid(
+        skips,
+        "chains with and without skip connections",
+        (
+            "orthogonal, critical",
+            "fixed .085",
+            "glorot + batchnorm",
+            "glorot + residual",
+            "tailored + residual",
+            "tailored",
+            "hartley, scaled input",
+        ),
+    ),
+    "colour": Grid(
+        colour,
+        "CIFAR-10, flattened",
+        ("he normal", "lecun normal", "orthogonal, critical", "lsuv", *_LEADERS),
+    ),
+    "colour-long": Grid(
+        colour_long,
+        "the same for five epochs: for a GPU",
+        _LEADERS,
+        rates=dict.fromkeys((50, 100), (1e-4, 3e-4, 1e-3, 3e-3)),
+    ),
+    "colour-conv": Grid(
+        colour_conv,
+        "CIFAR-10, 20 and 50 convolutions: for a GPU",
+        (
+            "glorot uniform",
+            "he normal",
+            "orthogonal, critical",
+            "glorot + residual",
+            "tailored",
+            "hartley, scaled input",
+        ),
+        seeds=3,
+        rates=dict.fromkeys((20, 50), (3e-4, 1e-3, 3e-3)),
+    ),
+    "full": Grid(full, "every combination: for bigger machines"),
+}
 
 
 def groups_of(
@@ -159,9 +301,9 @@ def groups_of(
         rates: Learning rates, in place of the optimizer's.
         steps: Of each run, in place of the cell's.
     """
-    smoke = grid == "smoke"
+    of = GRIDS[grid]
     groups = []
-    for cell in GRIDS[grid]():
+    for cell in of.cells():
         if not all(
             getattr(cell, name) in values for name, values in (wanted or {}).items() if values
         ):
@@ -169,11 +311,11 @@ def groups_of(
         cell = dataclasses.replace(cell, steps=steps or cell.steps)
         applicable = [
             name
-            for name in methods or (SMOKE_METHODS if smoke else METHODS)
+            for name in methods or of.methods or METHODS
             if cell.task not in METHODS[name].without
             and (len(cell.widths) > 1 or not METHODS[name].chains)
         ]
-        tried = rates or (RATES[cell.optimizer][1:3] if smoke else RATES[cell.optimizer])
+        tried = rates or of.rates_of(cell)
         for method in sorted(applicable, key=lambda name: METHODS[name].structure):
             groups.append(Group(cell, method, tuple(tried), tuple(seeds)))
     return groups

@@ -49,7 +49,8 @@ class Method:
             it by hand), "ablation".
         first, hidden: The initializers of the first kernel and of the others.
         bias: The standard deviation of Gaussian biases, if any.
-        structure: "plain", "layernorm", "batchnorm" or "residual".
+        structure: "plain", "layernorm", "batchnorm", "residual", or "dks" or "tat", which
+            transform the activation.
         lsuv: Whether to scale each layer to unit variance on a batch, in turn.
         tailored: Whether to call `ko.tailor` on the network and its training data, in the end.
         without: Tasks that the method does not apply to.
@@ -244,7 +245,7 @@ METHODS: dict[str, Method] = {
         _gaussian(lambda s: edge_of_chaos(s.activation, s.depth)[0]),
         bias=lambda s: edge_of_chaos(s.activation, s.depth)[1],
     ),
-    "identity": _everywhere("tuned", lambda s: KI.Identity(), without=("cnn",)),
+    "identity": _everywhere("tuned", lambda s: KI.Identity(), without=("cnn", "cifar10_cnn")),
     "fixed .085": _everywhere("tuned", lambda s: Iclr2025(s.seed)),
     "lsuv": _everywhere(
         "tuned", lambda s: KI.Orthogonal(seed=s.seed), lsuv=True, without=_NO_LAYERS
@@ -278,12 +279,26 @@ for _label, _hidden in {
 METHODS["hartley, scaled input, no bottleneck"] = Method(
     ("ours",), _first("hartley", scaled=True), _OURS["hartley"], chains=True
 )
-# What of it is the first layer: the same one, and behind it rotations at the critical gain.
+# What of it is the first layer: the same one, and behind it Keras's rotations, at the critical
+# gain and as they come.
 METHODS["critical, scaled input"] = Method(
     ("ablation",),
     _first("hartley", scaled=True),
     lambda s: KI.Orthogonal(gain=_omega(s), seed=s.seed),
 )
+METHODS["orthogonal, scaled input"] = Method(
+    ("ablation",), _first("hartley", scaled=True), lambda s: KI.Orthogonal(seed=s.seed)
+)
+# They want rotations of the variance of each unit, as their authors do ("SUO").
+for _structure in ("dks", "tat"):
+    METHODS[_structure] = _everywhere(
+        "tuned",
+        lambda s: ko.OddSigmoidOrthogonal(
+            s.activation, s.depth, gain=1 / _omega(s), rotation="haar", seed=s.seed
+        ),
+        structure=_structure,
+        without=("rnn", "cnn", "cifar10_cnn"),
+    )
 # One call for the whole network, which is told nothing but the data.
 METHODS["tailored"] = Method(("ours",), _default, _default_hidden, tailored=True)
 METHODS["tailored + residual"] = Method(

@@ -22,6 +22,10 @@ from .grids import Cell
 from .methods import ACTIVATIONS, Method, Setting, activation_named
 from .recipe import samples
 from .tasks import Task
+from .transformed import Constants, dks, tat
+
+# Structures that change the activation.
+TRANSFORMED: dict[str, Callable[[Any, float, int], Constants]] = {"dks": dks, "tat": tat}
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,14 @@ class _Layers:
             activation = ACTIVATIONS[self.cell.activation]()
             units = self.cell.widths[0]
             return keras.layers.SimpleRNN(units, activation=activation, name="first")(x)
-        # Patches of 7 x 7 pixels leave 4 x 4 positions of MNIST.
-        patches = {"kernel_size": 7, "strides": 7} if self.task.kind == "cnn" else {}
+        patches = {}
+        if self.task.kind == "cnn":
+            # 4 x 4 positions of patches are left of MNIST, 8 x 8 of CIFAR-10.
+            side = 7 if x.shape[1] == 28 else 4
+            patches = {"kernel_size": side, "strides": side}
+        elif self.structure in TRANSFORMED:
+            # Their data have a mean square of 1 in each sample.
+            x = keras.layers.UnitNormalization()(x) * math.sqrt(x.shape[-1])
         return self._hidden(x, "first", 0, **patches)
 
     def block(self, x: Any, number: int = 0) -> Any:
@@ -118,7 +128,17 @@ class _Layers:
         elif self.structure == "batchnorm":
             # Keras's momentum of .99 would leave the averages of a few hundred steps half made.
             x = keras.layers.BatchNormalization(momentum=0.9)(x)
-        return ACTIVATIONS[self.cell.activation]()(x)
+        return self._activation()(x)
+
+    def _activation(self) -> keras.layers.Layer:
+        """Of a hidden layer: the cell's, or what the method makes of it."""
+        make = ACTIVATIONS[self.cell.activation]
+        if self.structure not in TRANSFORMED:
+            return make()
+        known = activation_named(self.cell.activation)
+        omega = known.profile.critical_gain
+        constants = TRANSFORMED[self.structure](known.reference, omega, self.cell.depth)
+        return keras.layers.Activation(functools.partial(constants, make()))
 
 
 Weights = list[list[np.ndarray]]  # of each part, in the order of its `weights`

@@ -87,6 +87,7 @@ class _Training:
 
     def __init__(self, program: Program) -> None:
         cell = program.cell
+        self.depth = cell.depth
         self.task = load(cell.task, cell.depth)
         self.net = network(cell, program.structure, self.task)
         self.parts = [
@@ -159,8 +160,10 @@ class _Training:
         self, parameters: Any, state: Any, rates: Any, orders: Any, factors: Any, data: Any
     ) -> tuple[Any, Any, Any]:
         """`run` of each of several; the factors and the data are common to them."""
-        # Convolutions with a kernel for each run are grouped ones, slow on a CPU.
-        if self.task.kind == "cnn":
+        # Convolutions with a kernel for each run are grouped ones, slow; so are, on a CPU, small
+        # matrices, twice as slow as one after the other. Up to 300 layers that is no matter, and
+        # the rounding stays that of the committed results.
+        if self.task.kind == "cnn" or (self.depth >= 1_000 and jax.default_backend() == "cpu"):
             return jax.lax.map(
                 lambda each: self.run(*each, factors, data), (parameters, state, rates, orders)
             )

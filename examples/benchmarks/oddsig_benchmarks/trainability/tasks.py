@@ -122,7 +122,32 @@ def cnn() -> Task:
     )
 
 
-TASKS = ("digits", "mnist", "tabular", "rnn", "cnn")
+def cifar10() -> Task:
+    """Colour images as rows: 49,000 to train on, 1,000 to validate, 10,000 to test."""
+    arrays = data.cifar10(50_000, 10_000)
+    rows = (each.reshape(len(each), -1) for each in (arrays.x_train, arrays.x_test))
+    x_train, x_test = rows
+    return _task(arrays._replace(x_train=x_train, x_test=x_test), 1 / 50)
+
+
+def cifar10_cnn() -> Task:
+    """As images; of the held-out ones, as many as a convolution has time for."""
+
+    def images(part: tuple[np.ndarray, np.ndarray], most: int) -> tuple[np.ndarray, np.ndarray]:
+        return part[0][:most].reshape(-1, 32, 32, 3), part[1][:most]
+
+    task = cifar10()
+    return replace(
+        task,
+        train=images(task.train, 49_000),
+        validation=images(task.validation, 1_000),
+        test=images(task.test, 4_000),
+        kind="cnn",
+    )
+
+
+IMAGES = ("mnist", "cnn", "cifar10", "cifar10_cnn")  # those that are not in scikit-learn
+TASKS = ("digits", "tabular", "rnn", *IMAGES)
 
 
 @functools.lru_cache
@@ -134,5 +159,7 @@ def load(name: str, depth: int) -> Task:
         "tabular": tabular,
         "rnn": functools.partial(rnn, depth),
         "cnn": cnn,
+        "cifar10": cifar10,
+        "cifar10_cnn": cifar10_cnn,
     }
     return makers[name]()

@@ -17,6 +17,7 @@ from oddsig_benchmarks.trainability.report import claims, command, tailored
 from oddsig_benchmarks.trainability.report.page import (
     cell_table,
     comparison_table,
+    details_of,
     method_table,
     page_of,
 )
@@ -40,7 +41,10 @@ TAGS = {
     "glorot normal": ["standard", "gaussian"],
     "lsuv": ["tuned"],
     "fixed .085": ["tuned"],
+    "dks": ["tuned"],
     "glorot + layernorm": ["structure"],
+    "glorot + residual": ["structure"],
+    "tailored + residual": ["ours"],
 }
 SEEDS = range(5)
 
@@ -297,9 +301,10 @@ def test_what_the_seeds_alone_do_to_the_recipe_stands_beside_it():
 def test_there_is_no_section_on_tailor_before_it_was_run():
     rows = [row("hartley, scaled input", s, 0.5) for s in SEEDS]
     assert section(rows) == ""
-    assert "`tailor`" not in page_of(cells_of(rows), [MACHINE], [])
+    assert "`tailor`" not in details_of(cells_of(rows), [MACHINE], [], "page.md")
     rows += [row("tailored", s, 0.5) for s in SEEDS]
-    assert "## `tailor` against the recipe by hand" in page_of(cells_of(rows), [MACHINE], [])
+    said = details_of(cells_of(rows), [MACHINE], [], "page.md")
+    assert "## `tailor` against the recipe by hand" in said
 
 
 def test_the_page_says_when_tailor_was_run_on_another_machine():
@@ -312,9 +317,57 @@ def test_the_page_says_when_tailor_was_run_on_another_machine():
     assert "input* on a processor (keras 3.15): the same seed" in said
 
 
+def by_depth(task, **tests):
+    """Cells of one task, from test scores by depth and method."""
+    rows = [
+        row(method, s, value + 0.001 * s, task=task, depth=depth)
+        for method, depths in tests.items()
+        for depth, value in depths.items()
+        for s in SEEDS
+    ]
+    return cells_of(rows)
+
+
+def test_everyday_networks_are_compared_with_whoever_is_best():
+    ours = {3: 0.95, 20: 0.95, 50: 0.2}
+    level = by_depth("digits", **{"hartley": ours, "glorot + layernorm": {3: 0.955, 20: 0.9}})
+    assert claims.everyday(level).holds is True
+    assert "in 2 of 2; at worst 0.005 behind *glorot + layernorm*" in claims.everyday(level).numbers
+    behind = by_depth("digits", **{"hartley": ours, "glorot + layernorm": {3: 0.98, 20: 0.9}})
+    assert claims.everyday(behind).holds is False
+
+
+def test_a_thousand_layers_are_measured_by_a_hundred():
+    deep = {100: 0.96, 1_000: 0.95, 10_000: 0.945}
+    found = by_depth("digits", hartley=deep, lsuv={1_000: 0.7, 10_000: 0.6})
+    assert claims.very_deep(found).holds is True
+    assert (
+        "erf, 10,000: 0.947 (100 layers: 0.962), +0.345 on lsuv" in claims.very_deep(found).numbers
+    )
+    ahead = by_depth("digits", hartley=deep, lsuv={1_000: 0.7, 10_000: 0.95})
+    assert claims.very_deep(ahead).holds is False
+    less = by_depth("digits", hartley={**deep, 10_000: 0.9}, lsuv={1_000: 0.7, 10_000: 0.6})
+    assert claims.very_deep(less).holds is False
+    assert claims.very_deep(by_depth("digits", hartley=deep)).holds is None
+
+
+def test_colour_images_transformed_activations_and_skip_connections():
+    found = by_depth("cifar10", hartley={50: 0.5}, lsuv={50: 0.45}, dks={50: 0.4})
+    assert claims.colour(found).holds is True
+    assert claims.transformed(found).holds is True
+    assert "in 1 of 1 comparisons; significantly better in 1" in claims.transformed(found).numbers
+    worse = by_depth("cifar10", hartley={50: 0.5}, lsuv={50: 0.55}, dks={50: 0.6})
+    assert claims.colour(worse).holds is False
+    assert claims.transformed(worse).holds is False
+    for theirs, holds in ((0.8, True), (0.9, False)):
+        rows = [row("glorot + residual", s, theirs, width="16/4") for s in SEEDS]
+        rows += [row("tailored + residual", s, 0.85, width="16/4") for s in SEEDS]
+        assert claims.with_skips(cells_of(rows)).holds is holds
+
+
 def test_what_was_not_run_is_not_claimed():
     found = cell(lsuv=[0.5] * 5)
-    assert [claim.holds for claim in claims.claims_of([found])] == [None] * 5
+    assert [claim.holds for claim in claims.claims_of([found])] == [None] * 10
 
 
 def test_page_says_what_the_rows_say(tmp_path, capsys):
@@ -329,11 +382,18 @@ def test_page_says_what_the_rows_say(tmp_path, capsys):
     assert "a processor, 2 cores" in text
     assert "\n\n## What it means\n\nThis and that.\n\n## Ours against" in text
     assert "lose to a method without normalization: none." in text
-    assert "### digits, erf, 100 x 32, adam" in text
-    assert "| lsuv | 0.520 [" in text
-    assert text.count("**not measured**") == 1
-    for name in ("page_cells.png", "page_training.png"):
-        assert f"({name})" in text
+    assert text.count("**not measured**") == 5
+    assert "(page-cells.md)" in text
+    tables = (page.parent / "page-cells.md").read_text()
+    assert "### digits, erf, 100 x 32, adam" in tables
+    assert "| lsuv | 0.520 [" in tables
+    assert "(page.md)" in tables
+    for name, where in (
+        ("page_depth.png", text),
+        ("page_cells.png", tables),
+        ("page_training.png", tables),
+    ):
+        assert f"({name})" in where
         assert (page.parent / name).stat().st_size > 5_000
     assert "does not hold" in capsys.readouterr().out
 
@@ -344,14 +404,18 @@ def test_the_committed_page_is_that_of_the_committed_results():
     page = (docs / "benchmarks.md").read_text()
     rows, environments = read([docs / "benchmarks" / "trainability-jax.jsonl.gz"])
     cells = cells_of(rows)
-    pictures = [f"benchmarks_{name}.png" for name in ("cells", "training")]
+    first, *others = pictures = [
+        f"benchmarks_{name}.png" for name in ("depth", "cells", "training")
+    ]
     assert all((docs / name).exists() for name in pictures)
     reading = (docs / "benchmarks" / "reading.md").read_text().strip()
     fresh, also = read([docs / "benchmarks" / "fresh-seeds-jax.jsonl.gz"])
     environments += [each for each in also if each not in environments]
     assert not {(r["method"], r["seed"]) for r in fresh} & {(r["method"], r["seed"]) for r in rows}
     fresh = cells_of(fresh)
-    assert page_of(cells, environments, pictures, reading, fresh) == page
+    tables = (docs / "benchmarks-cells.md").read_text()
+    assert page_of(cells, environments, first, "benchmarks-cells.md", reading) == page
+    assert details_of(cells, environments, others, "benchmarks.md", fresh) == tables
     # Each loss has its reason.
     assert all(f"- *{c.name}*" in reading for c, _, _ in claims.lost(cells))
 
@@ -365,10 +429,11 @@ def test_fresh_seeds_are_a_section_of_their_own(tmp_path):
         [str(tmp_path / "first.jsonl"), "--fresh", str(tmp_path / "fresh.jsonl"),
          "--output", str(tmp_path / "page.md")]
     )  # fmt: skip
-    before, after = (tmp_path / "page.md").read_text().split("## With fresh seeds\n")
-    assert "the first machine, 2 cores" in before
-    assert "the fresh machine, 2 cores" in before
-    assert "| hartley 0.900 | lsuv 0.800 | **+0.100" in before
+    page = (tmp_path / "page.md").read_text()
+    assert "the first machine, 2 cores" in page
+    assert "the fresh machine, 2 cores" in page
+    assert "| hartley 0.900 | lsuv 0.800 | **+0.100" in page
+    after = (tmp_path / "page-cells.md").read_text().split("## With fresh seeds\n")[1]
     section = after.split("## Method by method")[0]
     assert "seeds 5 to 9, with which nothing was chosen, of *hartley*, *lsuv*" in section
     assert "better than the best of these without normalization in 0 of 1 cells" in section

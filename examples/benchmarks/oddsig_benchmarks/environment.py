@@ -39,9 +39,14 @@ def of_device() -> dict[str, Any]:
 
 
 def of_machine(jobs: int) -> dict[str, Any]:
-    """For runs on all cores of a machine: its processor, and how many processes ran."""
+    """For runs on all cores of a machine: its processor, and how many processes ran.
+
+    Where the backend computes on another device, that is named, too.
+    """
+    accelerator = device()
     return {
         "backend": BACKEND,
+        **({} if "CPU cores" in accelerator else {"device": accelerator}),
         "cpu": processor(),
         "cores": os.cpu_count(),
         "jobs": jobs,

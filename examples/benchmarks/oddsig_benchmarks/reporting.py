@@ -39,7 +39,7 @@ def table_of_environments(environments: Iterable[dict[str, Any]]) -> str:
             [
                 e["date"],
                 e["backend"],
-                f"{e['cpu']}, {e['cores']} cores",
+                e.get("device") or f"{e['cpu']}, {e['cores']} cores",
                 e["jobs"],
                 e["python"],
                 ", ".join(f"{name} {version}" for name, version in e["versions"].items()),
@@ -77,8 +77,8 @@ def elsewhere(
 
 
 def _where(environment: dict[str, Any]) -> str:
-    versions = environment["versions"].items()
-    return f"{environment['cpu']} ({', '.join(f'{name} {version}' for name, version in versions)})"
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    return f"{environment.get('device') or environment['cpu']} ({versions})"
 
 
 def write_figures(path: Path, figures: dict[str, Any]) -> None:

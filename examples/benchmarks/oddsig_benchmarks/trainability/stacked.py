@@ -27,6 +27,9 @@ from .networks import Network, Weights, draw, network
 from .recipe import Outcome, batches, optimizer, schedule
 from .tasks import Task, accuracy, crossentropy, load
 
+# On a GPU, too, products have the 24 bits of float32, and not the 11 of TensorFloat-32.
+jax.config.update("jax_default_matmul_precision", "float32")
+
 
 @dataclass(frozen=True)
 class _Part:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...results import read
 from .claims import Claim, claims_of
-from .page import page_of
+from .page import details_of, page_of
 from .pictures import draw
 from .scores import cells_of
 
@@ -20,7 +20,12 @@ def main(argv: list[str] | None = None) -> list[Claim]:
         description="Scores the runs of the trainability benchmark and writes the page about them."
     )
     parser.add_argument("results", nargs="+", type=Path, help="of trainability.py")
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks.md"))
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("docs/benchmarks.md"),
+        help="the page; its long tables go beside it, into one that ends in -cells (%(default)s)",
+    )
     parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
     parser.add_argument("--fresh", type=Path, help="results of other seeds, for a section")
     args = parser.parse_args(argv)
@@ -35,9 +40,11 @@ def main(argv: list[str] | None = None) -> list[Claim]:
     environments += [each for each in also if each not in environments]
     fresh = cells_of(fresh_rows)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    pictures = draw(cells, args.output)
+    first, *others = draw(cells, args.output)
     reading = args.reading.read_text().strip() if args.reading else ""
-    args.output.write_text(page_of(cells, environments, pictures, reading, fresh))
+    details = args.output.with_stem(f"{args.output.stem}-cells")
+    args.output.write_text(page_of(cells, environments, first, details.name, reading))
+    details.write_text(details_of(cells, environments, others, args.output.name, fresh))
     claims = claims_of(cells)
     for claim in claims:
         print(f"{claim.verdict:13}", claim.text, claim.numbers, sep=" | ")

@@ -134,39 +134,44 @@ def method_table(cells: list[CellScores]) -> str:
     return table(header, [row for _, row in rows])
 
 
+HOW = (
+    "Every method has the same network, optimizer, batches, steps, learning rates and seeds. "
+    "Scores are those of the learning rate that does best on a validation set: mean over seeds and "
+    "its 95% interval by bootstrap."
+)
+TERMS = (
+    "*Failed* is the share of runs, over all learning rates, that diverged or stayed at chance; a "
+    "method *trains* where it comes at least half the way from chance to the best method of the "
+    "cell, and only there *rates within .05* counts the learning rates that do about as well. "
+    "Seconds per step are those of one run; where runs are trained as a stack, the stack's divided "
+    "by their number."
+)
+
+
 def page_of(
     cells: list[CellScores],
     environments: list[Row],
-    pictures: list[str],
+    picture: str,
+    details: str,
     reading: str = "",
-    fresh: Sequence[CellScores] = (),
 ) -> str:
-    """The Markdown of the whole page.
+    """The Markdown of the page to begin with.
 
     Args:
         cells: What was measured.
         environments: Where.
-        pictures: Their files.
+        picture: Its file.
+        details: The file of the long tables.
         reading: What the authors say of the numbers.
-        fresh: Cells run with seeds that had no part in any choice.
     """
     runs = sum(len(s.seeds) for c in cells for s in c.scores.values())
     lost_cells = "; ".join(c.name for c, _, _ in lost(cells)) or "none"
     sections = [
         "# Benchmarks",
-        "Written by `examples/benchmarks/trainability_report.py` from the results of "
-        "`examples/benchmarks/trainability.py`; the methods are described in "
-        f"`{ROOMS}/methods.py`, the tasks in `{ROOMS}/tasks.py`.",
-        "Every method has the same network, optimizer, batches, steps, learning rates and seeds. "
-        "Scores are those of the learning rate that does best on a validation set: mean over "
-        "seeds and its 95% interval by bootstrap. *Failed* is the share of runs, over all "
-        "learning rates, that diverged or stayed at chance; a method *trains* where it comes at "
-        "least half the way from chance to the best method of the cell, and only there *rates "
-        "within .05* counts the learning rates that do about as well. Seconds per step are those "
-        "of one run; where runs are trained as a stack, the stack's divided by their number.",
-        "## Where this was run",
-        table_of_environments(environments),
-        f"{len(cells)} cells, {runs} runs at the chosen learning rates.",
+        "Which initialization trains a network of odd, saturating activations, how deep, and where "
+        f"does ours lose? {HOW} {len(cells)} cells, {runs} runs at the chosen learning rates; "
+        f"every method in every cell: [the tables]({details}).",
+        f"![Test accuracy by depth]({picture})",
         "## What was claimed, and what was found",
         table(
             ["claim", "verdict", "numbers"],
@@ -179,6 +184,34 @@ def page_of(
         "few seeds the intervals are rather too narrow than too wide.",
         comparison_table(cells),
         f"Cells in which we lose to a method without normalization: {lost_cells}.",
+        "## Where this was run",
+        table_of_environments(environments),
+        "Written by `examples/benchmarks/trainability_report.py` from the results of "
+        "`examples/benchmarks/trainability.py`; the methods are described in "
+        f"`{ROOMS}/methods.py`, the tasks in `{ROOMS}/tasks.py`.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def details_of(
+    cells: list[CellScores],
+    environments: list[Row],
+    pictures: list[str],
+    page: str,
+    fresh: Sequence[CellScores] = (),
+) -> str:
+    """The Markdown of the long tables.
+
+    Args:
+        cells: What was measured.
+        environments: Where.
+        pictures: Their files.
+        page: The file of the page to begin with.
+        fresh: Cells run with seeds that had no part in any choice.
+    """
+    sections = [
+        "# Benchmarks: every method in every cell",
+        f"Begin with [the page]({page}) that says what follows from these tables. {HOW} {TERMS}",
         *tailored_section(cells, environments, fresh),
         *fresh_section(list(fresh)),
         "## Method by method",

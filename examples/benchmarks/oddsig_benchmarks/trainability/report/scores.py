@@ -17,6 +17,7 @@ from ...results import Row
 
 CELL = ("task", "activation", "depth", "width", "optimizer", "samples", "steps", "batch")
 FAMILIES = ("ours", "standard", "tuned", "structure", "ablation")  # a method's tags have one
+USUAL_STEPS = 400  # at most; a cell with more of them says so
 PLAIN = ("standard", "tuned")  # competitors without normalization or skip connections
 
 
@@ -72,10 +73,15 @@ class CellScores:
     def name(self) -> str:
         row = self.row
         samples = f", {row['samples']} samples" if row["samples"] else ""
+        steps = f", {row['steps']:,} steps" if row["steps"] > USUAL_STEPS else ""
         return (
             f"{row['task']}, {row['activation']}, {row['depth']} x {row['width']}, "
-            f"{row['optimizer']}{samples}"
+            f"{row['optimizer']}{samples}{steps}"
         )
+
+    @property
+    def depth(self) -> int:
+        return int(self.row["depth"])
 
     def best(self, *tags: str, by: str = "validation") -> Score | None:
         """The best of the methods with one of these tags, as the validation set says."""

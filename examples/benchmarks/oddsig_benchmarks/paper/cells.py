@@ -105,10 +105,12 @@ def cells_of(tables: Sequence[str], data: Sequence[str]) -> list[tuple[Cell, str
     ]
 
 
-def smoke() -> list[tuple[Cell, str]]:
-    """One small network of each kind, on data that are always there."""
+def smoke(tables: Sequence[str]) -> list[tuple[Cell, str]]:
+    """A small network of each kind, on data that are always there."""
     few = Cell("samples", "digits", 3, 8, 10)
-    return [
+    cells = [
         (Cell("depth", "digits", 4, 8), "plain"),
+        (Cell("width", "digits", 3, 2), "plain"),
         *((few, structure) for structure in METHODS),
     ]
+    return [(cell, structure) for cell, structure in cells if cell.table in tables]

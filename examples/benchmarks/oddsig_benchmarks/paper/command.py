@@ -56,7 +56,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 def groups_of(args: argparse.Namespace, results: Results) -> list[Group]:
     """What was asked for; of a cell, the seeds that the file does not have yet."""
     groups = []
-    for cell, structure in smoke() if args.smoke else cells_of(args.tables, args.data):
+    for cell, structure in smoke(args.tables) if args.smoke else cells_of(args.tables, args.data):
         if args.depths and cell.depth not in args.depths:
             continue
         epochs = 2 if args.smoke else max(1, round(args.epochs_share * EPOCHS[cell.table]))

@@ -84,7 +84,7 @@ def train(
     return rows if state.epochs else None
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818
+class Interrupted(KeyboardInterrupt):
     """Someone has stopped the runs; these rows are of what they had done."""
 
     def __init__(self, rows: list[Row]) -> None:

@@ -20,9 +20,9 @@ export JAX_DEFAULT_MATMUL_PRECISION=highest XLA_PYTHON_CLIENT_PREALLOCATE=false
 
 costs() {
   for backend in jax torch; do
-    KERAS_BACKEND=$backend timeout 100 python3 $here/initializers.py --runs 5 \
+    KERAS_BACKEND=$backend timeout "${COST_SECONDS:-100}" python3 $here/initializers.py --runs 5 \
       --output "$folder/initializers-$backend-gpu.json"
-    KERAS_BACKEND=$backend timeout 60 python3 $here/callback.py --runs 5 \
+    KERAS_BACKEND=$backend timeout "${COST_SECONDS:-100}" python3 $here/callback.py --runs 5 \
       --output "$folder/callback-$backend-gpu.json"
   done
 }

@@ -73,7 +73,7 @@ def test_a_stack_of_runs_trains_as_keras_trains_each(structure, paper, pixels, m
     batches = [
         (np.stack([order for order, _ in of_seeds], axis=1), of_seeds[0][1]) for of_seeds in orders
     ]
-    epoch, memory, _ = training.compiled.__wrapped__(
+    epoch, memory = training.compiled.__wrapped__(
         structure, training.shapes_of((weights, moving, *batches[0], tuple(pixels)))
     )
     carry = jax.device_put((weights, moving, memory))

@@ -73,7 +73,7 @@ def test_a_stack_of_runs_trains_as_keras_trains_each(structure, paper, pixels, m
     batches = [
         (np.stack([order for order, _ in of_seeds], axis=1), of_seeds[0][1]) for of_seeds in orders
     ]
-    epoch, memory, _ = training.compiled.__wrapped__(
+    epoch, memory = training.compiled.__wrapped__(
         structure, training.shapes_of((weights, moving, *batches[0], tuple(pixels)))
     )
     carry = jax.device_put((weights, moving, memory))
@@ -197,7 +197,7 @@ def test_the_score_is_the_best_mean_and_not_the_mean_of_the_best(paper):
 
 def test_the_page_has_every_number_of_the_paper_and_compares_with_the_better_variant(paper):
     cells = [paper("cells").Cell("depth", "mnist", depth, 64) for depth in (10, 50)]
-    theirs = {"xavier": 0.95, "xavier, uniform": 0.91, "theirs, by outputs": 0.96}
+    theirs = {"xavier": 0.91, "xavier, uniform": 0.95, "theirs, by outputs": 0.96}
     rows = rows_of(cells[0], {**theirs, "tailored": 0.97, "hartley, scaled input": 0.955})
     rows += rows_of(cells[1], {**theirs, "tailored": 0.98, "hartley, scaled input": 0.93})
     page = paper("page").page_of(rows, [])

@@ -83,25 +83,34 @@ class Group:
 
 
 def cells_of(tables: Sequence[str], data: Sequence[str]) -> list[tuple[Cell, str]]:
-    """Cells and structures; what says most comes first, as the time may not suffice."""
-    of_data: dict[str, list[tuple[Cell, str]]] = {}
-    for name in DATA:
-        of_data[name] = [
-            *((Cell("depth", name, depth, 64), "plain") for depth in (10, 50, 100, 3)),
-            *((Cell("width", name, 20, width), "plain") for width in published.WIDTHS),
-        ]
-    few, few_deep = (
-        [
-            (Cell("samples", "mnist", depth, 64, samples), structure)
-            for structure in METHODS
-            for samples in published.SAMPLES
-        ]
-        for depth in published.SAMPLES_DEPTHS
-    )
+    """Cells and structures; what says most comes first, as the time may not suffice.
+
+    The widest networks take as long as all narrower ones together, and come late.
+    """
+    *narrow, wide = published.WIDTHS
+    order = [
+        *_by_size("mnist", narrow),
+        *_few(published.SAMPLES_DEPTHS[0]),
+        *_by_size("cifar10", narrow),
+        *((Cell("width", name, 20, wide), "plain") for name in DATA),
+        *_few(published.SAMPLES_DEPTHS[1]),
+    ]
+    return [each for each in order if each[0].table in tables and each[0].data in data]
+
+
+def _by_size(data: str, widths: Sequence[int]) -> list[tuple[Cell, str]]:
     return [
-        (cell, structure)
-        for cell, structure in (*of_data["mnist"], *few, *of_data["cifar10"], *few_deep)
-        if cell.table in tables and cell.data in data
+        *((Cell("depth", data, depth, 64), "plain") for depth in (10, 50, 100, 3)),
+        *((Cell("width", data, 20, width), "plain") for width in widths),
+    ]
+
+
+def _few(depth: int) -> list[tuple[Cell, str]]:
+    """The networks with normalization behind the others."""
+    return [
+        (Cell("samples", "mnist", depth, 64, samples), structure)
+        for structure in METHODS
+        for samples in published.SAMPLES
     ]
 
 

@@ -27,7 +27,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--data", nargs="+", choices=DATA, default=DATA)
-    parser.add_argument("--depths", type=types.integers, help="of these cells alone, such as 10;50")
+    for name in ("depths", "widths"):
+        parser.add_argument(f"--{name}", type=types.integers, help="of these alone, such as 8;32")
     parser.add_argument("--seeds", type=int, help="runs of each method (default: 10)")
     parser.add_argument(
         "--epochs-share", type=float, default=1.0, help="of the paper's epochs (%(default)s)"
@@ -57,7 +58,9 @@ def groups_of(args: argparse.Namespace, results: Results) -> list[Group]:
     """What was asked for; of a cell, the seeds that the file does not have yet."""
     groups = []
     for cell, structure in smoke(args.tables) if args.smoke else cells_of(args.tables, args.data):
-        if args.depths and cell.depth not in args.depths:
+        if cell.depth not in (args.depths or [cell.depth]):
+            continue
+        if cell.width not in (args.widths or [cell.width]):
             continue
         epochs = 2 if args.smoke else max(1, round(args.epochs_share * EPOCHS[cell.table]))
         each = [Group(cell, structure, (seed,), epochs) for seed in range(args.seeds)]

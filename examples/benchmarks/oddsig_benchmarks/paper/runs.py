@@ -103,7 +103,9 @@ class _Stack:
         weights = stacked(draws, group.structure)
         start = (weights, moving_of(weights, group.structure))
         shapes = shapes_of((*start, *self._order(0), self._data))
-        self._epoch, memory, self.seconds_to_compile = compiled(group.structure, shapes)
+        before = time.perf_counter()
+        self._epoch, memory = compiled(group.structure, shapes)
+        self.seconds_to_compile = time.perf_counter() - before
         self._carry = jax.device_put((*start, memory))
         self._losses: list[Any] = []
         self._curves: list[Any] = []

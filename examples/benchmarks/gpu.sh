@@ -29,8 +29,8 @@ costs() {
 
 tests() {
   for backend in jax torch; do
-    KERAS_BACKEND=$backend timeout "${TEST_SECONDS:-300}" python3 -m pytest -v -n "${WORKERS:-6}" \
-      --ignore=tests/solver tests >"$folder/tests-$backend.log" 2>&1 &
+    KERAS_BACKEND=$backend timeout "${TEST_SECONDS:-300}" python3 -m pytest -v -p no:benchmark \
+      -n "${WORKERS:-6}" --ignore=tests/solver tests >"$folder/tests-$backend.log" 2>&1 &
   done
   wait
   grep -hE "^(FAILED|ERROR|=+ .*(passed|failed))" "$folder"/tests-*.log

@@ -16,6 +16,10 @@ settings.load_profile("repeatable")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+# On a GPU products have the 24 bits of float32, as on a processor, and not TensorFloat-32's 11.
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
+
 # The tests compile much and run it once: what XLA does least to is ready soonest. Without its
 # optimizations and its fusion, a new shape takes a sixth of the time on one core.
 # OPTIMIZE_TESTS=1 tests what is compiled as users have it compiled.

@@ -367,6 +367,7 @@ class TestData:
         assert alone.to_dict() == zero.to_dict()
 
     def strings(self):
+        pytest.importorskip("tensorflow")  # Keras's layers of strings are TensorFlow's
         text = keras.layers.TextVectorization(16, output_sequence_length=4, vocabulary=["a", "b"])
         layers = [text, keras.layers.Embedding(16, 3), keras.layers.Flatten(), Dense(4, "tanh")]
         model = keras.Sequential([keras.Input((1,), dtype="string"), *layers, Dense(3)])

@@ -3,7 +3,8 @@
     python examples/distributed/torch_ddp.py
 
 With an integer seed each rank draws the same kernels, before anything is sent. The processes
-speak gloo over the loopback; with GPUs, choose nccl and one device for each rank.
+speak gloo over the loopback and compute on the CPU; with GPUs, choose nccl and one device for
+each rank.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import socket
 
 os.environ["KERAS_BACKEND"] = "torch"
+os.environ["KERAS_TORCH_DEVICE"] = "cpu"  # where there is a GPU, too
 
 import keras
 import numpy as np

@@ -232,7 +232,7 @@ class TestInFloat32:
         assert np.all(to_numpy(value_and_gradient(IN_FLOAT32[name], x)[1]) == 0)
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="elsewhere an arcus tangent takes no longer than tanh")
+@pytest.mark.skipif(BACKEND != "jax", reason="on JAX, XLA compiles all")
 @pytest.mark.parametrize("name", ["arctan", "gudermannian", "langevin", "algebraic 3"])
 def test_nothing_that_xla_is_slow_at_is_left_in_float32(name):
     import jax
@@ -242,6 +242,24 @@ def test_nothing_that_xla_is_slow_at_is_left_in_float32(name):
         program = str(jax.make_jaxpr(jax.grad(lambda x: ops.sum(IN_FLOAT32[name](x))))(x))
         assert not any(f" {slow} " in program for slow in ("atan", "atan2", "log1p", "exp", "pow"))
     assert "mul" in program
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of the one that runs with XLA and without")
+@pytest.mark.parametrize("name", ["arctan", "gudermannian"])
+def test_tensorflow_computes_an_arctangent_itself_except_under_xla(name, to_numpy):
+    import tensorflow as tf
+
+    def function(x):
+        y = IN_FLOAT32[name](x)
+        operations[:] = [each.type for each in tf.compat.v1.get_default_graph().get_operations()]
+        return y
+
+    operations = []
+    x = np.linspace(-20, 20, 401, dtype="float32")
+    for xla in (False, True):
+        y = tf.function(function, jit_compile=xla, autograph=False)(x)
+        assert ("Atan" in operations) != xla
+        assert to_numpy(y) == pytest.approx(IN_FLOAT32[name].reference(x), abs=5e-7)
 
 
 # Near 0, at ordinary inputs, on both sides of each change of branch, and far out.

@@ -36,7 +36,6 @@ Function = Callable[[Any], Any]
 FUNCTIONS: dict[str, Function] = {
     UNIT: ops.tanh,
     "Tanh": ko.Tanh(),
-    "BipolarSigmoid": ko.BipolarSigmoid(),
     "Softsign": ko.Softsign(),
     "Algebraic(2)": ko.Algebraic(2),
     "Erf": ko.Erf(),
@@ -44,7 +43,6 @@ FUNCTIONS: dict[str, Function] = {
     "Gudermannian": ko.Gudermannian(),
     "Langevin": ko.Langevin(),
     "Algebraic(3)": ko.Algebraic(3),
-    "Algebraic(2.5)": ko.Algebraic(2.5),
     "arctan(x)": ops.arctan,
     "2 arctan(tanh(x / 2))": lambda x: 2 * ops.arctan(ops.tanh(x / 2)),
     "1 / tanh(x) - 1 / x": lambda x: 1 / ops.tanh(x) - 1 / x,

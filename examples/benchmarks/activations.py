@@ -7,10 +7,10 @@ Every figure is a ratio to `keras.ops.tanh`: all are timed in turn in one proces
 many runs after a warm-up. Prints a Markdown table and, with `--output`, writes the figures to a
 JSON file.
 
-On JAX, where `keras_oddsig._float32` serves, the target is 2. What the time of its forms is made
-of shows in the last rows: one root with its gradient, which XLA keeps in memory between the two
-directions and for which it divides once more, is most of what Arctan and Algebraic(3) have; the
-rest is their polynomials, which cost three operations a coefficient in the gradient.
+Under XLA, where `keras_oddsig._float32` serves, the target is 2. With its gradient on JAX,
+Algebraic(3) misses it and Arctan stands at it. The last row is the part of their time that no
+choice of polynomial changes: one root, which XLA keeps in memory between the two directions, and
+for whose gradient it divides once more. A coefficient is three operations more in the gradient.
 """
 
 from __future__ import annotations

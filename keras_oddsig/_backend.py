@@ -185,6 +185,26 @@ def bounded(x: Any) -> Any:
     return jnp.clip(x, -limit, limit)
 
 
+def fuses() -> bool:
+    """Whether a formula of many operations costs about one pass over memory: under XLA.
+
+    On a CPU that takes 17 times as long for an arcus tangent as for tanh. Elsewhere it takes no
+    longer, and each operation is a pass.
+    """
+    match _BACKEND:
+        case "jax":
+            return True
+        case "tensorflow":
+            import tensorflow as tf
+
+            # TensorFlow has no public name for being traced with `jit_compile`.
+            from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+            return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+        case _:
+            return False
+
+
 @functools.cache
 def own_functions() -> dict[str, tuple[Callable[..., Any], ...]]:
     """The backend's own functions under the names of the activations that they compute."""

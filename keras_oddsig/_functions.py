@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from scipy import special
 
+from keras_oddsig import _float32
 from keras_oddsig.solver import Profile
 
 
@@ -74,29 +75,23 @@ def _bipolar_sigmoid(x: Any, xp: Any) -> Any:
     return xp.tanh(x / 2)  # 2 sigmoid(x) - 1, without its cancellation near 0
 
 
-# coth x - 1/x = x / (3 + x^2 / (5 + x^2 / (7 + ...))), Gauss's continued fraction for
-# I_{3/2} / I_{1/2}, cut after the term 19 and written as a ratio of polynomials in x^2:
-# within 4e-16 of the function for |x| < 1.5, with no subtraction. Lowest power first.
-_LANGEVIN_NUMERATOR: Final = (1 / 3, 7 / 285, 1 / 2261, 2 / 915705, 1 / 654729075)
-_LANGEVIN_DENOMINATOR: Final = (1.0, 8 / 57, 7 / 1615, 4 / 101745, 1 / 11904165)
+# Within 4e-16 of the function below the edge, with no subtraction.
 _LANGEVIN_SMALL: Final = 1.5
-
-
-def _horner(coefficients: tuple[float, ...], x: Any) -> Any:
-    total: Any = coefficients[-1]
-    for coefficient in reversed(coefficients[:-1]):
-        total = total * x + coefficient
-    return total
+_LANGEVIN_NUMERATOR, _LANGEVIN_DENOMINATOR = _float32.langevin_fraction(19)
 
 
 def _langevin(x: Any, xp: Any) -> Any:
+    if is_narrow(x, xp):
+        return in_float32(_float32.langevin, x, xp)
     # Both branches see only inputs that they can serve, lest the unused one's gradient
     # (0/0 at 0, infinite far out) reach the result as a NaN.
     small = xp.abs(x) < _LANGEVIN_SMALL
     near = xp.where(small, x, xp.zeros_like(x))
     far = xp.where(small, xp.ones_like(x), x)
     square = near * near
-    ratio = _horner(_LANGEVIN_NUMERATOR, square) / _horner(_LANGEVIN_DENOMINATOR, square)
+    ratio = _float32.horner(_LANGEVIN_NUMERATOR, square) / _float32.horner(
+        _LANGEVIN_DENOMINATOR, square
+    )
     return xp.where(small, near * ratio, 1 / xp.tanh(far) - 1 / far)
 
 
@@ -107,14 +102,23 @@ def _softsign(x: Any, xp: Any) -> Any:
 def _algebraic(x: Any, xp: Any, order: float) -> Any:
     if order == 1:
         return _softsign(x, xp)
-    wide = _widened(x, xp)
-    y = _square_algebraic(wide, xp) if order == 2 else _any_algebraic(wide, xp, order)
-    return y if wide is x else xp.cast(y, x.dtype)
+    if order == 2:
+        return in_float32(_square_algebraic, x, xp)
+    if order == 3 and is_narrow(x, xp):
+        return in_float32(_float32.cubic_algebraic, x, xp)
+    return in_float32(functools.partial(_any_algebraic, order=order), x, xp)
 
 
-def _widened(x: Any, xp: Any) -> Any:
-    """Half precision, whose squares overflow at 256, in float32."""
-    return xp.cast(x, "float32") if _dtype(x, xp) in ("float16", "bfloat16") else x
+def is_narrow(x: Any, xp: Any) -> bool:
+    """Whether tensors are of float32 or less, which a form of `_float32` serves."""
+    return xp is not np and _dtype(x, xp) != "float64"
+
+
+def in_float32(form: Callable[[Any, Any], Any], x: Any, xp: Any) -> Any:
+    """`form(x, xp)`; half precision, whose squares overflow at 256, by way of float32."""
+    if _dtype(x, xp) not in ("float16", "bfloat16"):
+        return form(x, xp)
+    return xp.cast(form(xp.cast(x, "float32"), xp), x.dtype)
 
 
 def _dtype(x: Any, xp: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import keras
 from keras import ops
 
-from keras_oddsig import _arguments, _backend, _functions, _lookup
+from keras_oddsig import _arguments, _backend, _float32, _functions, _lookup
 from keras_oddsig._odd_sigmoid import PACKAGE, OddSigmoid
 
 __all__ = [
@@ -84,7 +84,15 @@ class _Named(OddSigmoid):
 
 
 def _arctan(x: Any) -> Any:
+    if _backend.fuses() and _functions.is_narrow(x, ops):
+        return _functions.in_float32(_float32.arctan, x, ops)
     return ops.arctan(_backend.bounded(x))
+
+
+def _gudermannian(x: Any) -> Any:
+    if _backend.fuses() and _functions.is_narrow(x, ops):
+        return _functions.in_float32(_float32.gudermannian, x, ops)
+    return _functions.GUDERMANNIAN.on(ops)(x)
 
 
 def _erf(x: Any) -> Any:
@@ -156,7 +164,7 @@ class Gudermannian(_Named):
     0.1667
     """
 
-    _UNIT = _functions.GUDERMANNIAN.with_tensors(_functions.GUDERMANNIAN.on(ops))
+    _UNIT = _functions.GUDERMANNIAN.with_tensors(_gudermannian)
 
 
 @_named

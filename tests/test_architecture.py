@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "keras_oddsig"
 # From the ground up. A module imports from floors below its own, or from its own room.
 FLOORS = [
-    ["_arguments"],
+    ["_arguments", "_float32"],
     ["solver", "plotting"],
     ["_functions", "_backend"],
     ["_foreign"],

@@ -16,8 +16,6 @@ import functools
 import gc
 import math
 import multiprocessing
-import statistics
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +31,7 @@ import keras_oddsig as ko
 from oddsig_benchmarks.arguments import require_at_least
 from oddsig_benchmarks.environment import BACKEND, device, of_device
 from oddsig_benchmarks.reporting import write_figures
+from oddsig_benchmarks.timing import compiled, forward_and_backward, medians, wait
 
 LAYERS = 100  # of the model that is built
 LARGEST = (4096, 4096)
@@ -57,53 +56,6 @@ ACTIVATIONS: dict[str, Callable[[], Callable[[Any], Any]]] = {
     "keras erf": lambda: ops.erf,
     "keras arctan": lambda: ops.arctan,
 }
-
-
-def wait(result: Any) -> None:
-    """Returns when the result is there: the accelerators compute ahead of Python."""
-    match BACKEND:
-        case "jax":
-            import jax
-
-            jax.block_until_ready(result)
-        case "torch":
-            import torch
-
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    wait(function())
-    return time.perf_counter() - start
-
-
-def medians(
-    functions: dict[str, Callable[[], Any]], runs: int, long: float = 2.0
-) -> dict[str, float]:
-    """Median seconds of each function, run in turn; one that takes `long` runs three times."""
-    warm = {name: (seconds(f), seconds(f))[1] for name, f in functions.items()}
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for run in range(runs):
-        for name, function in functions.items():
-            if run < 3 or warm[name] < long:
-                times[name].append(seconds(function))
-    return {name: statistics.median(each) for name, each in times.items()}
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any] | None:
-    """By the backend's compiler; None where Keras itself does not compile such a function."""
-    match BACKEND:
-        case "jax":
-            import jax
-
-            return jax.jit(function)
-        case "tensorflow":
-            import tensorflow as tf
-
-            return tf.function(function, jit_compile=True)
-    return None
 
 
 def benchmark_kernels(runs: int) -> list[dict[str, Any]]:
@@ -173,44 +125,6 @@ def in_new_process(function: Callable[..., Any], *args: Any) -> Any:
 def benchmark_memory() -> dict[str, float | None]:
     names = [name for name in INITIALIZERS if name != "Orthogonal"]
     return {name: in_new_process(peak_memory, name) for name in names}
-
-
-def forward_and_backward(activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`x -> (f(x), f'(x))`, compiled."""
-    match BACKEND:
-        case "jax":
-            import jax
-
-            def step(x: Any) -> Any:
-                y, pull = jax.vjp(activation, x)
-                return y, pull(jax.numpy.ones_like(y))
-
-            return jax.jit(step)
-        case "tensorflow":
-            import tensorflow as tf
-
-            @tf.function(jit_compile=True)
-            def step_tf(x: Any) -> Any:
-                with tf.GradientTape() as tape:
-                    tape.watch(x)
-                    y = activation(x)
-                return y, tape.gradient(y, x)
-
-            return step_tf
-        case _:
-            import torch
-
-            # The layers share one `__call__`: after eight of its versions they would run eagerly.
-            torch._dynamo.config.recompile_limit = 256
-            fused = torch.compile(activation)
-
-            def step_torch(x: Any) -> Any:
-                x = x.detach().requires_grad_(True)
-                y = fused(x)
-                y.backward(torch.ones_like(y))
-                return y, x.grad
-
-            return step_torch
 
 
 def benchmark_activations(runs: int) -> dict[str, float]:

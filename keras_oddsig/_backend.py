@@ -198,8 +198,10 @@ def fuses() -> bool:
             import tensorflow as tf
 
             # TensorFlow has no public name for being traced with `jit_compile`.
-            from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-
+            try:
+                from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+            except ImportError:  # slower, and right
+                return False
             return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
         case _:
             return False

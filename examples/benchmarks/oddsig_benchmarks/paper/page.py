@@ -148,7 +148,13 @@ def paper_tables() -> Iterator[tuple[str, list[Cell]]]:
 
 
 def tables(scores: Scores) -> Iterator[str]:
+    shown = set()
     for title, columns in paper_tables():
+        # The paper has its few samples once, with a depth that its caption and its text differ in.
+        kind = (columns[0].table, columns[0].data)
+        if kind in shown and not any(cell in scores for cell in columns):
+            continue
+        shown.add(kind)
         yield f"### {title}"
         yield table_of(columns, scores)
 
@@ -233,26 +239,30 @@ def protocol(scores: Scores) -> str:
 
 
 def missing(scores: Scores) -> str:
-    """Cells of the paper without runs, and those with fewer epochs."""
+    """Of each table the cells without runs, and those with fewer methods or epochs."""
     lines = []
-    for _, columns in paper_tables():
+    for title, columns in paper_tables():
+        planned = EPOCHS[columns[0].table]
+        wanted = [
+            method
+            for structure, methods in METHODS.items()
+            for method in methods
+            if structure == "plain" or columns[0].table == "samples"
+        ]
+        by_lack: dict[str, list[str]] = {}
         for cell in columns:
             of_cell = scores.get(cell, {})
-            wanted = [
-                method
-                for structure, methods in METHODS.items()
-                for method in methods
-                if structure == "plain" or cell.table == "samples"
-            ]
             lacks = [method for method in wanted if method not in of_cell]
-            planned = EPOCHS[cell.table]
             fewer = sorted({s.epochs for s in of_cell.values() if s.epochs < planned})
             if not of_cell:
-                lines.append(f"- {cell.label} ({cell.table}): not run")
+                by_lack.setdefault("not run", []).append(str(cell.size))
             elif lacks:
-                lines.append(f"- {cell.label} ({cell.table}): without {', '.join(lacks)}")
+                by_lack.setdefault(f"without {', '.join(lacks)}", []).append(str(cell.size))
             if fewer:
-                lines.append(f"- {cell.label} ({cell.table}): {_range(fewer)} of {planned} epochs")
+                lack = f"{_range(fewer)} of {planned} epochs"
+                by_lack.setdefault(lack, []).append(str(cell.size))
+        found = "; ".join(f"{', '.join(sizes)}: {lack}" for lack, sizes in by_lack.items())
+        lines += [f"- {title}: {found}"] if found else []
     return "\n".join(lines) or "Nothing: every cell has all methods and all epochs."
 
 

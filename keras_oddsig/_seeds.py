@@ -15,7 +15,7 @@ numbers. Each thread knows its own, so that threads do not take each other's tur
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -85,6 +85,19 @@ def draw(seed: Seed) -> Any:
     if isinstance(seed, int):
         return _backend.seed_of(seed)
     return _backend.advance(seed)
+
+
+def draw_several(seed: Seed, stream: Sequence[int], number: int) -> Any:
+    """The seeds of many draws that are made in one call, a row each: shape `(number, 2)`.
+
+    Args:
+        seed: As for `draw`: of an integer these, too, are the same at each call.
+        stream: Other seeds for other integers.
+        number: How many.
+    """
+    drawn = np.ravel(keras.ops.convert_to_numpy(draw(seed))).astype("int64") & 0xFFFFFFFF
+    start = np.random.SeedSequence([*drawn.tolist(), *stream])
+    return _backend.seed_of(start.generate_state(number), np.arange(number))
 
 
 class Repetitions:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_oddsig import _arguments
+from keras_oddsig.layers.unrolled import restack, unrolled
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.data import (
     BATCH,
@@ -112,6 +113,16 @@ def tailor(
             are none, and the model's code needs numbers.
     """
     _check(model, method, depth, dry_run, seed)
+    with unrolled(model) as stacks:
+        report = _tailored(model, data, method, depth, dry_run, seed)
+        if not dry_run:
+            restack(stacks)
+    return report
+
+
+def _tailored(
+    model: Any, data: Any, method: str, depth: int | str, dry_run: bool, seed: int | None
+) -> TailorReport:
     x = None
     if data is not None:
         check_data("data", data)

@@ -109,7 +109,7 @@ class Measurement:
         self._histograms = histograms
         self._layouts: dict[Any, _Layout] = {}
         self._function = _backend.measuring(
-            self._run, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
+            self._run, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
         )
 
     @functools.cached_property

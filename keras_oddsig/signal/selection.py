@@ -212,6 +212,15 @@ def layers_of(model: Any) -> list[Any]:
     ]
 
 
+# Layer by layer, what is run once or twice is done sooner than it is compiled.
+DEEP: Final = 200
+
+
+def runs_eagerly(model: Any) -> bool:
+    """Whether to run a model uncompiled when it is looked at: on request, or if it is deep."""
+    return bool(model.run_eagerly) or len(layers_of(model)) > DEEP
+
+
 def check_call(model: Any, received: Any) -> None:
     """Raises ValueError where a model cannot be called, as one of parts with a `train_step`."""
     cls = type(model)

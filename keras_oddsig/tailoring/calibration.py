@@ -61,7 +61,7 @@ def calibrate(
         return ops.stack(found) if found else ops.zeros((0,))
 
     function = _backend.measuring(
-        numbers, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
+        numbers, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
     )
     found = function(_backend.values_of(model.variables), (x, run.goals))
     found = ops.convert_to_numpy(found).tolist()

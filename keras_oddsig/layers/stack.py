@@ -93,7 +93,8 @@ class LayerStack(keras.layers.Layer):
             else self._stacked(weight, Starts(list(zip(numbers, start, strict=True)), i))
             for i, (weight, start) in enumerate(zip(weights, starts, strict=True))
         ]
-        inside.template.layer.trainable = inside.template.layer.trainable and self.trainable
+        if not self.trainable:
+            inside.template.layer.trainable = False
 
     def _stacked(self, weight: Weight, start: Starts) -> Any:
         variable = weight.variable
@@ -186,8 +187,9 @@ class LayerStack(keras.layers.Layer):
                 f"Received: {self!r}, which is not"
             )
         layers = single_layers(inside.runs, inside.shape, self.compute_dtype)
-        for layer in layers:
-            layer.trainable = layer.trainable and self.trainable
+        if not self.trainable:  # set to True it would thaw what is inside, too
+            for layer in layers:
+                layer.trainable = False
         give_values(layers, inside.variables)
         return layers
 
@@ -276,8 +278,8 @@ def _copied(layer: Any) -> Any:
         return copy_of(layer)
     except Exception as error:  # a layer's own code, or that of what it holds
         raise ValueError(
-            "`layer` must be one that can be made anew from its config "
-            f"({type(error).__name__}: {error}). Received: layer={layer!r}"
+            "`layer` must be one that can be made anew from its config, which ended in a "
+            f"{type(error).__name__}. Received: layer={layer!r}"
         ) from error
 
 

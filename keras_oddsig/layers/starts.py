@@ -9,6 +9,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -51,7 +52,9 @@ def _drawn(
     if not hasattr(start, "seed"):
         return _alike(start(shape, dtype=dtype), number)
     # Without a seed Keras's make one up, and give the same values at each call.
-    seeds = _seeds.draw_several(getattr(start, "_init_seed", start.seed), stream, number)
+    given = getattr(start, "_init_seed", start.seed)
+    generator = isinstance(start.seed, keras.random.SeedGenerator)
+    seeds = _seeds.draw_several(start.seed if generator else given, stream, number)
     return _backend.compiled(_from_seeds, start, shape, dtype)(seeds)
 
 

@@ -96,7 +96,7 @@ def called(layer: Any, shape: Sequence[int | None], dtype: str) -> Any:
 
 def copy_of(layer: Any) -> Any:
     """A layer of the same config, as Keras's wrappers copy theirs."""
-    if isinstance(layer, keras.Sequential) or type(layer) is keras.Model:
+    if isinstance(layer, keras.Sequential) or hasattr(layer, "_inputs_struct"):  # functional
         return keras.models.clone_model(layer)
     return type(layer).from_config(layer.get_config())
 

@@ -20,38 +20,23 @@ _lock: Final = threading.RLock()
 
 
 @contextmanager
-def unrolled(model: Any) -> Iterator[list[LayerStack]]:
+def unrolled(model: Any, keep: bool = False) -> Iterator[None]:
     """Within it each stack of a model calls, and consists of, single layers with its values.
 
-    They are the same ones each time, named `stack.0`, `stack.1` and so on after the stack; within
-    another such context of the same model this one does nothing. Their values are copies: those
-    that `restack` is to take are set within.
+    They are the same ones each time, named `stack.0`, `stack.1` and so on after the stack. Within
+    another such context of the same model this one does nothing.
 
-    Yields:
-        The stacks.
+    Args:
+        model: Of any kind.
+        keep: Whether the stacks take over what the single layers have become, values and
+            initializers, unless an error ends the context.
     """
-    stacks = _stacks(model)
-    if not stacks:
-        yield []
-        return
-    with _lock, ExitStack() as context:
-        opened = []
-        while stacks:  # of those inside others, once these are open
+    with ExitStack() as context:
+        while stacks := _stacks(model):  # those inside others, once these are open
+            context.enter_context(_lock)
             for stack in stacks:
-                context.enter_context(_opened(stack))
-            opened += stacks
-            stacks = _stacks(model)
-        yield opened
-
-
-def restack(stacks: list[LayerStack]) -> None:
-    """Takes over values and initializers of the single layers, within `unrolled`."""
-    for stack in reversed(stacks):  # those inside others first
-        inside = stack._inside
-        assert inside.kept is not None
-        runs = in_runs(inside.kept)
-        take_values(inside.kept, inside.variables)
-        inside.runs = runs
+                context.enter_context(_opened(stack, keep))
+        yield
 
 
 def _stacks(model: Any) -> list[LayerStack]:
@@ -61,7 +46,7 @@ def _stacks(model: Any) -> list[LayerStack]:
 
 
 @contextmanager
-def _opened(stack: LayerStack) -> Iterator[None]:
+def _opened(stack: LayerStack, keep: bool) -> Iterator[None]:
     inside = stack._inside
     if inside.kept is None:
         inside.kept = stack.unstack()
@@ -78,6 +63,10 @@ def _opened(stack: LayerStack) -> Iterator[None]:
     finally:
         attributes |= own
         inside.active = None
+    if keep:
+        runs = in_runs(inside.kept)
+        take_values(inside.kept, inside.variables)
+        inside.runs = runs
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_oddsig import _arguments
-from keras_oddsig.layers.unrolled import restack, unrolled
+from keras_oddsig.layers.unrolled import unrolled
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.data import (
     BATCH,
@@ -113,11 +113,8 @@ def tailor(
             are none, and the model's code needs numbers.
     """
     _check(model, method, depth, dry_run, seed)
-    with unrolled(model) as stacks:
-        report = _tailored(model, data, method, depth, dry_run, seed)
-        if not dry_run:
-            restack(stacks)
-    return report
+    with unrolled(model, keep=not dry_run):
+        return _tailored(model, data, method, depth, dry_run, seed)
 
 
 def _tailored(

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from keras_oddsig import _backend
+from keras_oddsig import _backend, _keras
 
 Seed: TypeAlias = int | keras.random.SeedGenerator | None
 
@@ -51,14 +51,14 @@ def to_config(seed: Seed) -> Any:
     if not isinstance(seed, keras.random.SeedGenerator):
         return seed
     config = keras.saving.serialize_keras_object(seed)
-    _backend.session_generators()[_identity(config)] = seed
+    _keras.session_generators()[_identity(config)] = seed
     return config
 
 
 def _generator(config: dict[str, Any]) -> keras.random.SeedGenerator:
     """The generator of a config: the one known in this session, or else a new one."""
     identity = _identity(config)
-    known = _backend.session_generators()
+    known = _keras.session_generators()
     if identity not in known:
         if config["class_name"] != "SeedGenerator":  # a file may name anything: run none of it
             raise _no_seed(config)
@@ -117,7 +117,7 @@ class Repetitions:
 
         What is traced, or drawn while a model is loaded, is not the kernel that will be used.
         """
-        if self._found or _backend.is_loading() or _backend.is_tracing():
+        if self._found or _keras.is_loading() or _backend.is_tracing():
             return False
         self._found = kernel in self._drawn
         self._drawn.add(kernel)

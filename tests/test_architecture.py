@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "keras_oddsig"
 FLOORS = [
     ["_arguments"],
     ["solver", "plotting"],
-    ["_functions", "_backend"],
+    ["_functions", "_backend", "_keras"],
     ["_foreign"],
     ["_odd_sigmoid"],
     ["_lookup"],

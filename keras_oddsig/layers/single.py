@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_oddsig import _backend
+from keras_oddsig import _keras
 from keras_oddsig.layers.template import called, copy_of
 
 
@@ -43,7 +43,7 @@ def single_layers(runs: Sequence[Run], shape: Sequence[int | None], dtype: str) 
                     layer = copy_of(run.layer)
                     _build(layer, shape, dtype)
                 for variable in layer.variables:
-                    _backend.given(variable, keras.initializers.Zeros())
+                    _keras.given(variable, keras.initializers.Zeros())
                 layer.name = name
                 layers.append(layer)
     return layers

@@ -13,7 +13,7 @@ from typing import Any, Final
 import keras
 from keras import ops
 
-from keras_oddsig import _arguments, _backend, _seeds
+from keras_oddsig import _arguments, _backend, _keras, _seeds
 from keras_oddsig.layers.single import Run, give_values, single_layers
 from keras_oddsig.layers.starts import Starts
 from keras_oddsig.layers.template import Template, Weight, copy_of
@@ -134,7 +134,7 @@ class LayerStack(keras.layers.Layer):
         def step(carry: list[Any], rows: list[Any], before: list[Any]) -> Any:
             x, total = carry
             if mask is not None and self.supports_masking:
-                _backend.set_mask(x, mask)
+                _keras.set_mask(x, mask)
             output, after, losses = template(x, rows, before, training)
             changed.update(i for i, each in enumerate(after) if each is not before[i])
             added[:] = losses

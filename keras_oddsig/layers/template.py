@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_oddsig import _backend
+from keras_oddsig import _keras
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _weights_of(layer: Any) -> list[Weight]:
     found = []
     for variable in layer.variables:
         # What is never used is zero.
-        start = _backend.given(variable, keras.initializers.Zeros())
+        start = _keras.given(variable, keras.initializers.Zeros())
         generator = generators.get(id(variable))
         if generator is not None:
             start = generator.get_config()["seed"]

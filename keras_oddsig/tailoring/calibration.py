@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_oddsig import _backend
+from keras_oddsig import _backend, _keras
 from keras_oddsig.signal import recording, selection
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring.choice import Fitting, rescaled
@@ -184,7 +184,7 @@ class _Run:
         # Kernel and bias together: a bias is 0, or of one scale with its kernel.
         factor = ops.where(fine, ops.ones_like(off), 1 / ops.where(off > 0, off, 1.0))
         scaled = output * ops.cast(factor, output.dtype)
-        _backend.copy_mask(output, scaled)
+        _keras.copy_mask(output, scaled)
         return scaled
 
     def _arrived(self, operation: Any, result: Any) -> None:

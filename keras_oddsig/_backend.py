@@ -216,10 +216,13 @@ def repeated(
             )
             return carry, [array.stack() for array in new]
         case _:
+            # Not by indices, whose gradients are each of the whole tensor's size.
+            slices = ([list(x.unbind()) for x in xs] for xs in (weights, states))
+            steps = [list(zip(*xs, strict=True)) or [()] * repeats for xs in slices]
             changed: list[list[Any]] = []
-            for i in range(repeats):
-                carry, row = step(carry, [x[i] for x in weights], [x[i] for x in states])
-                changed.append(row)
+            for row, held in zip(*steps, strict=True):
+                carry, after = step(carry, list(row), list(held))
+                changed.append(after)
             return carry, [ops.stack(rows) for rows in zip(*changed, strict=True)]
 
 

@@ -31,8 +31,10 @@ class LayerStack(keras.layers.Layer):
     many there are.
 
     Each repeat begins with values of its own, as its initializer draws them; from an integer seed,
-    too, from which each repeat's and each weight's own are made. `keras_oddsig.signal_report` shows
-    the repeats one by one, and `keras_oddsig.tailor` initializes each for its place.
+    too, from which each repeat's and each weight's own are made. An initializer that is a function
+    is called once for each. `keras_oddsig.signal_report` shows the repeats one by one, and
+    `keras_oddsig.tailor` initializes each for its place; both keep the single layers beside the
+    stack from then on, with as much memory as its weights.
 
     Example:
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keras_oddsig import callbacks as callbacks
     from keras_oddsig import diagnostics as diagnostics
     from keras_oddsig import initializers as initializers
+    from keras_oddsig import layers as layers
     from keras_oddsig import plotting as plotting
     from keras_oddsig import solver as solver
     from keras_oddsig import tailoring as tailoring
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from keras_oddsig.callbacks import ActivationSpread
     from keras_oddsig.initializers import OddSigmoidInit, OddSigmoidOrthogonal
+    from keras_oddsig.layers import LayerStack
     from keras_oddsig.plotting import plot_spread
     from keras_oddsig.signal import LayerSignal, SignalReport, signal_report
     from keras_oddsig.solver import (
@@ -73,6 +75,7 @@ __all__ = [
     "Gudermannian",
     "Langevin",
     "LayerSignal",
+    "LayerStack",
     "NotOddSigmoidError",
     "OddSigmoid",
     "OddSigmoidInit",

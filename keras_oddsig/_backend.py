@@ -71,10 +71,11 @@ class DrawnSeed(keras.random.SeedGenerator):
         return self._value
 
 
-def seed_of(integer: int) -> Any:
-    """What Keras makes of an integer seed."""
+def seed_of(integer: Any, count: Any = 0) -> Any:
+    """What Keras makes of an integer seed after so many draws; of several, a row each."""
     # PyTorch adds the two and TensorFlow takes the rest of a division: both need the room.
-    return np.array([integer, 0], dtype="uint32" if _BACKEND == "jax" else "int64")
+    dtype = "uint32" if _BACKEND == "jax" else "int64"
+    return np.stack([np.asarray(integer, dtype), np.asarray(count, dtype)], axis=-1)
 
 
 # Reading a generator's state and writing the next are two steps.
@@ -159,6 +160,74 @@ def sum_table(vector: Any, rows: int, columns: int, start: int = 0) -> Any:
             repeats = -(-rows * (size + 1) // size)
             tiled = ops.tile(ops.roll(vector, -start), (repeats,))[: rows * (size + 1)]
             return ops.reshape(tiled, (rows, size + 1))[:, :columns]
+
+
+# ----------------------------------------------------------------------------------
+# Layers that repeat
+# ----------------------------------------------------------------------------------
+
+
+def repeated(
+    step: Callable[[Any, list[Any], list[Any]], tuple[Any, list[Any]]],
+    carry: list[Any],
+    weights: list[Any],
+    states: list[Any],
+    repeats: int,
+) -> tuple[list[Any], list[Any]]:
+    """A compiled loop over slices of weights and states, in time and code that one step takes.
+
+    `keras.ops.scan` would do, if on TensorFlow what a step puts out could be of other shapes than
+    what it hands on.
+
+    Args:
+        step: From what is handed on, the step's weights and states, to the next and new states.
+        carry: What the first step gets: tensors.
+        weights: Tensors, of which the first axis counts the steps.
+        states: The same, of what a step may change.
+        repeats: The number of steps.
+
+    Returns:
+        What the last step hands on, and the states.
+    """
+    match _BACKEND:
+        case "jax":
+            import jax
+
+            return jax.lax.scan(lambda c, x: step(c, *x), carry, (weights, states), length=repeats)
+        case "tensorflow":
+            import tensorflow as tf
+
+            # An array of rows, for the gradient of indices into a tensor is of the tensor's size.
+            rows, held = (
+                [_rows(tf, x, repeats).unstack(x) for x in xs] for xs in (weights, states)
+            )
+            new = [_rows(tf, x, repeats) for x in states]
+
+            def body(i: Any, carry: list[Any], new: list[Any]) -> Any:
+                entering = [[array.read(i) for array in arrays] for arrays in (rows, held)]
+                handed, changed = step(carry, *entering)
+                for before, after in zip(carry, handed, strict=True):
+                    after.set_shape(before.shape)
+                return i + 1, handed, [a.write(i, x) for a, x in zip(new, changed, strict=True)]
+
+            # XLA takes gradients only where it knows the number of steps.
+            _, carry, new = tf.while_loop(
+                lambda i, *_: i < repeats, body, (0, carry, new), maximum_iterations=repeats
+            )
+            return carry, [array.stack() for array in new]
+        case _:
+            # Not by indices, whose gradients are each of the whole tensor's size.
+            slices = ([list(x.unbind()) for x in xs] for xs in (weights, states))
+            steps = [list(zip(*xs, strict=True)) or [()] * repeats for xs in slices]
+            changed: list[list[Any]] = []
+            for row, held in zip(*steps, strict=True):
+                carry, after = step(carry, list(row), list(held))
+                changed.append(after)
+            return carry, [ops.stack(rows) for rows in zip(*changed, strict=True)]
+
+
+def _rows(tf: Any, tensor: Any, number: int) -> Any:
+    return tf.TensorArray(tensor.dtype, size=number, element_shape=tensor.shape[1:])
 
 
 # ----------------------------------------------------------------------------------
@@ -398,32 +467,3 @@ def register_weights(layer: keras.Layer) -> None:
     """Shows PyTorch the weights that a layer has before it is built, when Keras would do so."""
     if _BACKEND == "torch":
         layer._track_variables()
-
-
-def copy_mask(source: Any, target: Any) -> None:
-    """Gives a tensor the mask, if any, that Keras keeps with another."""
-    # Keras offers no public name, and where the mask is kept depends on the tensor.
-    from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
-
-    mask = get_keras_mask(source)
-    if mask is not None:
-        set_keras_mask(target, mask)
-
-
-def session_generators() -> dict[Any, keras.random.SeedGenerator]:
-    """This thread's dictionary of generators, new after each `keras.utils.clear_session`."""
-    # Keras offers no public name for what a session holds.
-    from keras.src.backend.common.global_state import get_global_attribute
-
-    generators: dict[Any, keras.random.SeedGenerator] = get_global_attribute(
-        "keras_oddsig_generators", {}, set_to_default=True
-    )
-    return generators
-
-
-def is_loading() -> bool:
-    """Whether Keras is making objects from a config, as when it loads a saved model."""
-    # Keras offers no public name: there is a mode, safe or not, only then.
-    from keras.src.saving.serialization_lib import in_safe_mode
-
-    return in_safe_mode() is not None

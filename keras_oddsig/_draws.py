@@ -38,6 +38,11 @@ def kernel(draw: Draw, axes: _axes.KernelAxes, dtype: str, seed: Any) -> Any:
     return ops.cast(axes.fold(draw.matrices(axes, source)), dtype)
 
 
+def kernels(draw: Draw, axes: _axes.KernelAxes, dtype: str, seeds: _backend.DrawnSeed) -> Any:
+    """Several kernels, one from each seed: `(number, *shape)`."""
+    return ops.map(lambda seed: kernel(draw, axes, dtype, _backend.DrawnSeed(seed)), seeds.next())
+
+
 # Standard deviation of a standard normal cut at +-2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
 _TRUNCATED_STD: Final = math.sqrt(
     1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))

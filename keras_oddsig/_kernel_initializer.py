@@ -123,6 +123,26 @@ class KernelInitializer(keras.initializers.VarianceScaling):
         kernel = _backend.compiled(_draws.kernel, draw, axes, dtype)
         return kernel(seed) if layout is None else _backend.sharded(lambda: kernel(seed), layout)
 
+    def several(self, number: int, shape: Any, dtype: Any, stream: Sequence[int] = ()) -> Any:
+        """Draws many kernels of one shape, each of its own numbers, also from an integer seed.
+
+        Args:
+            number: How many.
+            shape: Of one of them, as for the call.
+            dtype: As for the call.
+            stream: Integers: of one integer seed, others draw other kernels.
+
+        Returns:
+            A tensor of shape `(number, *shape)`.
+
+        Raises:
+            TypeError, ValueError: As at the call.
+        """
+        axes = _axes.KernelAxes.read(shape, self.input_axes, self.output_axes, self.gates)
+        seeds = _seeds.draw_several(self.seed, stream, number)
+        draws = _backend.compiled(_draws.kernels, self._draw_at(axes), axes, _floating(dtype))
+        return draws(seeds)
+
     def _draw(self) -> _draws.Draw:
         """What to draw, by the arguments of the class."""
         raise NotImplementedError

@@ -17,11 +17,20 @@ from types import ModuleType
 from typing import Any
 
 # In the order of their cost: only the first two need no backend.
-_MODULES = ("solver", "plotting", "activations", "initializers", "signal", "tailoring", "callbacks")
+_MODULES = (
+    "solver",
+    "plotting",
+    "activations",
+    "initializers",
+    "layers",
+    "signal",
+    "tailoring",
+    "callbacks",
+)
 # Import paths of version 0.1.
 _ALIASES = ("diagnostics",)
 # Those whose classes a saved model may hold.
-_SERIALIZABLE = ("activations", "initializers")
+_SERIALIZABLE = ("activations", "initializers", "layers")
 
 
 def load(name: str, public: Sequence[str]) -> Any:

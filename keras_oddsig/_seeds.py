@@ -15,13 +15,13 @@ numbers. Each thread knows its own, so that threads do not take each other's tur
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
-from keras_oddsig import _backend
+from keras_oddsig import _backend, _keras
 
 Seed: TypeAlias = int | keras.random.SeedGenerator | None
 
@@ -51,14 +51,14 @@ def to_config(seed: Seed) -> Any:
     if not isinstance(seed, keras.random.SeedGenerator):
         return seed
     config = keras.saving.serialize_keras_object(seed)
-    _backend.session_generators()[_identity(config)] = seed
+    _keras.session_generators()[_identity(config)] = seed
     return config
 
 
 def _generator(config: dict[str, Any]) -> keras.random.SeedGenerator:
     """The generator of a config: the one known in this session, or else a new one."""
     identity = _identity(config)
-    known = _backend.session_generators()
+    known = _keras.session_generators()
     if identity not in known:
         if config["class_name"] != "SeedGenerator":  # a file may name anything: run none of it
             raise _no_seed(config)
@@ -87,6 +87,19 @@ def draw(seed: Seed) -> Any:
     return _backend.advance(seed)
 
 
+def draw_several(seed: Seed, stream: Sequence[int], number: int) -> Any:
+    """The seeds of many draws that are made in one call, a row each: shape `(number, 2)`.
+
+    Args:
+        seed: As for `draw`: of an integer these, too, are the same at each call.
+        stream: Other seeds for other integers.
+        number: How many.
+    """
+    drawn = np.ravel(keras.ops.convert_to_numpy(draw(seed))).astype("int64") & 0xFFFFFFFF
+    start = np.random.SeedSequence([*drawn.tolist(), *stream])
+    return _backend.seed_of(start.generate_state(number), np.arange(number))
+
+
 class Repetitions:
     """The kernels that integer seeds have drawn, for an initializer and its direct copies.
 
@@ -104,7 +117,7 @@ class Repetitions:
 
         What is traced, or drawn while a model is loaded, is not the kernel that will be used.
         """
-        if self._found or _backend.is_loading() or _backend.is_tracing():
+        if self._found or _keras.is_loading() or _backend.is_tracing():
             return False
         self._found = kernel in self._drawn
         self._drawn.add(kernel)

@@ -51,7 +51,7 @@ class InputDerivatives:
         self._model = weakref.ref(model)
         self._watch = watch
         self._function = _backend.measuring(
-            self._run, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
+            self._run, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
         )
 
     def __call__(self, points: NDArray[Any]) -> dict[str, NDArray[Any]]:

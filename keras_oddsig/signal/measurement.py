@@ -18,6 +18,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_oddsig import _arguments, _backend
+from keras_oddsig.layers.unrolled import unrolled
 from keras_oddsig.signal import recording, selection, statistics
 from keras_oddsig.signal.data import check_batch, to_device
 from keras_oddsig.signal.derivatives import InputDerivatives
@@ -101,13 +102,14 @@ class Measurement:
     ) -> None:
         _check_model(model)
         self._model = weakref.ref(model)
-        with recording.one_at_a_time:  # what another records is not itself
+        # What another records is not itself.
+        with recording.one_at_a_time, unrolled(model):
             self.watch = selection.watch(model, layers)
         self._loss = loss
         self._histograms = histograms
         self._layouts: dict[Any, _Layout] = {}
         self._function = _backend.measuring(
-            self._run, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
+            self._run, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
         )
 
     @functools.cached_property
@@ -120,6 +122,10 @@ class Measurement:
         return FORWARD if self._loss is None else FORWARD + BACKWARD
 
     def __call__(self, x: Any, y: Any = None) -> Measured:
+        with unrolled(self._model()):
+            return self._measured(x, y)
+
+    def _measured(self, x: Any, y: Any) -> Measured:
         model: Any = self._model()
         data = (to_device(x), None if self._loss is None else to_device(y))
         check_batch(model, data[0])
@@ -348,7 +354,7 @@ def measurement(
 
     A layer added, or an activation, a policy or a sort of execution changed, makes a new one.
     """
-    with recording.one_at_a_time:
+    with recording.one_at_a_time, unrolled(model):
         return _measurement(model, layers, loss, histograms)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import keras
 from keras import ops
 
-from keras_oddsig import _backend
+from keras_oddsig import _backend, _keras
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.selection import Watch
@@ -133,7 +133,7 @@ class Recorder:
         tapped = output
         if self.tap is not None:
             tapped = self.tap(output)
-            _backend.copy_mask(output, tapped)
+            _keras.copy_mask(output, tapped)
             result = keras.tree.map_structure(lambda t: tapped if t is output else t, result)
         produced, producer, entered = self._produced
         if source is not produced:

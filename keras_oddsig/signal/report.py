@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_oddsig.layers.unrolled import unrolled
 from keras_oddsig.signal import derivatives as input_derivatives
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.data import batches, check_data, fixed_batch
@@ -248,6 +249,13 @@ def signal_report(
             a loss or a loss without targets, or loss and targets do not fit the outputs.
     """
     check_data("x", x)
+    with unrolled(model):
+        return _report(model, x, y, loss, layers, derivatives)
+
+
+def _report(
+    model: Any, x: Any, y: Any, loss: Any, layers: Any, derivatives: bool | None
+) -> SignalReport:
     data = (x, y) if y is not None else x
     function = None
     stream = batches(data, size=fixed_batch(model), name="x")

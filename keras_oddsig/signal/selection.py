@@ -212,6 +212,18 @@ def layers_of(model: Any) -> list[Any]:
     ]
 
 
+# From here on what is run once or twice is done sooner than it is compiled: of 300 layers of 32 tanh
+# units a report with gradients takes 27 s on JAX and 44 s on TensorFlow compiled (then 0.3 s each),
+# uncompiled 5 s and 4 s, of 1,000 layers 6 s and 8 s. Of 100 it is 16 s and 23 s, then 0.2 s and
+# 0.6 s, which a callback that looks each epoch is better served by.
+DEEP: Final = 200
+
+
+def runs_eagerly(model: Any) -> bool:
+    """Whether to run a model uncompiled when it is looked at: on request, or if it is deep."""
+    return bool(model.run_eagerly) or len(layers_of(model)) > DEEP
+
+
 def check_call(model: Any, received: Any) -> None:
     """Raises ValueError where a model cannot be called, as one of parts with a `train_step`."""
     cls = type(model)

@@ -65,7 +65,7 @@ def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
             warnings.warn(
                 f"`tailor` has replaced the kernels of a model that was trained for {steps} steps, "
                 "and reset its optimizer.",
-                stacklevel=4,
+                stacklevel=5,
             )
         yield
 

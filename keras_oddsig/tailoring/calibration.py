@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_oddsig import _backend
+from keras_oddsig import _backend, _keras
 from keras_oddsig.signal import recording, selection
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring.choice import Fitting, rescaled
@@ -61,7 +61,7 @@ def calibrate(
         return ops.stack(found) if found else ops.zeros((0,))
 
     function = _backend.measuring(
-        numbers, bool(model.run_eagerly), getattr(model, "_jit_compile", None) is True
+        numbers, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
     )
     found = function(_backend.values_of(model.variables), (x, run.goals))
     found = ops.convert_to_numpy(found).tolist()
@@ -184,7 +184,7 @@ class _Run:
         # Kernel and bias together: a bias is 0, or of one scale with its kernel.
         factor = ops.where(fine, ops.ones_like(off), 1 / ops.where(off > 0, off, 1.0))
         scaled = output * ops.cast(factor, output.dtype)
-        _backend.copy_mask(output, scaled)
+        _keras.copy_mask(output, scaled)
         return scaled
 
     def _arrived(self, operation: Any, result: Any) -> None:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_oddsig import _arguments
+from keras_oddsig.layers.unrolled import unrolled
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.data import (
     BATCH,
@@ -112,6 +113,13 @@ def tailor(
             are none, and the model's code needs numbers.
     """
     _check(model, method, depth, dry_run, seed)
+    with unrolled(model, keep=not dry_run):
+        return _tailored(model, data, method, depth, dry_run, seed)
+
+
+def _tailored(
+    model: Any, data: Any, method: str, depth: int | str, dry_run: bool, seed: int | None
+) -> TailorReport:
     x = None
     if data is not None:
         check_data("data", data)

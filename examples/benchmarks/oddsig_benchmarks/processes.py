@@ -11,7 +11,10 @@ import contextlib
 import multiprocessing
 import os
 import queue
+import resource
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -57,6 +60,44 @@ def in_processes(
                     futures.remove(future)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def within(seconds: float, function: Callable[..., Outcome], *args: Any) -> Outcome | None:
+    """What a function returns in a process of its own; None if it takes longer.
+
+    Raises:
+        RuntimeError: If the process ends without a result: it has said why.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sending, function, args), daemon=True)
+    process.start()
+    sending.close()
+    try:
+        if not receiving.poll(seconds):
+            return None
+        outcome: Outcome = receiving.recv()
+        return outcome
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"{function.__name__}{args} ended with {process.exitcode}") from None
+    finally:
+        process.kill()
+        process.join()
+
+
+def _send(connection: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    connection.send(function(*args))
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held in memory."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what `getrusage` tells includes the parent's before the start
+        lines = status.read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def _do_chunk(chunk: list[Any], work: Callable[[Any], Any], finished: Any) -> None:

@@ -1,4 +1,4 @@
-# The README's two commands, `make demo` and `make test`, on a machine with Python 3.11 or
+# The README's commands, `make demo`, `make deep` and `make test`, on a machine with Python 3.11 or
 # later, make and a package index. Everything goes into .venv; a second run installs nothing.
 
 PYTHON ?= python3
@@ -11,10 +11,13 @@ PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
 SUITES := jax tensorflow torch
 TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo test test-solver test-backends $(SUITES:%=test-%) lint format clean
+.PHONY: demo deep test test-solver test-backends $(SUITES:%=test-%) lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
+
+deep: $(VENV)/.demo
+	KERAS_BACKEND=jax $(BIN)/python examples/ten_thousand_layers.py --output deep-output
 
 test: $(VENV)/.dev
 	@echo "One process for each backend, two at a time: each reports when it has ended."
@@ -52,4 +55,4 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis quickstart-output
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis quickstart-output deep-output

@@ -78,7 +78,7 @@ CELL = {layer: runs.Cell("digits, 64 steps", layer, 4, units=8) for layer in ("S
 
 @needs_jax
 @pytest.mark.parametrize("layer", list(CELL))
-def test_methods_differ_in_two_kernels_alone(layer):
+def test_methods_differ_in_what_they_are_about_alone(layer):
     from oddsig_benchmarks.sequences import training
 
     default = training.start(CELL[layer], methods.KERAS, 3)
@@ -86,9 +86,21 @@ def test_methods_differ_in_two_kernels_alone(layer):
         found = training.start(CELL[layer], name, 3)
         changed = [not np.array_equal(a, b) for a, b in zip(default, found, strict=True)]
         kernels = [method.kernel is not None, method.recurrent is not None]
-        assert changed == [*(kernels if not method.tailored else [True, True]), *3 * [False]]
+        kernels = [True, True] if method.tailored else kernels
+        assert changed == [*kernels, method.centred, False, False]
     if layer == "LSTM":
         assert np.array_equal(default[2][8:16], np.ones(8))  # unit_forget_bias
+
+
+@needs_jax
+def test_a_centred_start_takes_in_what_differs_from_the_mean():
+    from oddsig_benchmarks.sequences import training
+
+    cell = runs.Cell("copy, 100 blanks", "SimpleRNN", 4, units=16)
+    kernel, _, bias, *_ = training.start(cell, "rotation, centred", 3)
+    x = tasks.load(cell.task).train[0][: training.SHOWN]
+    assert np.abs((x @ kernel + bias).mean(axis=(0, 1))).max() < 1e-5
+    assert np.abs((x @ kernel).mean(axis=(0, 1))).max() > 0.1
 
 
 @needs_jax

@@ -38,6 +38,7 @@ class Method:
         says: What the page says of it.
         kernel, recurrent: The initializers; None leaves Keras's.
         ours: Whether it is of this package.
+        centred: Whether the bias takes the data's mean away, at each step.
         tailored: Whether to call `ko.tailor` on the network and its training data.
     """
 
@@ -45,6 +46,7 @@ class Method:
     kernel: Maker | None = None
     recurrent: Maker | None = None
     ours: bool = False
+    centred: bool = False
     tailored: bool = False
 
 
@@ -84,6 +86,14 @@ METHODS: dict[str, dict[str, Method]] = {
             _orthogonal,
             _rotation(1),
             ours=True,
+        ),
+        # Tried with seeds from 100 on, after `tailor` had lost where the inputs are one-hot.
+        "rotation, centred": Method(
+            "*rotation*, with a bias that takes the data's mean away, as `tailor` sets it",
+            _orthogonal,
+            _rotation(1),
+            ours=True,
+            centred=True,
         ),
         "diagonal": Method(
             "kernel `Orthogonal`, recurrent `OddSigmoidInit` with `recurrent_noise_scale(steps)`",

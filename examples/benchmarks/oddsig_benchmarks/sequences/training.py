@@ -46,6 +46,10 @@ def start(cell: Cell, method: str, seed: int) -> list[np.ndarray]:
         weight if make is None else keras.ops.convert_to_numpy(make(setting)(weight.shape))
         for make, weight in ((chosen.kernel, kernel), (chosen.recurrent, recurrent))
     )
+    if chosen.centred:
+        bias, *others = others
+        mean = task.train[0][:SHOWN].mean(axis=(0, 1))
+        others = [bias - mean @ kernel, *others]
     return [kernel, recurrent, *others]
 
 

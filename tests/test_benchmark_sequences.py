@@ -215,6 +215,9 @@ def test_differences_are_paired_over_seeds():
     assert difference.verdict == "ahead"
     assert found.over("diagonal").verdict == "even"  # better, worse and as good
     assert found.over("keras", "rotations").verdict == "behind"
+    assert (
+        compared(keras=(0.1, 0.5), rotations=(0.1002, 0.5002)).over("rotations").verdict == "even"
+    )
 
 
 def test_of_a_cross_entropy_the_lower_is_the_better():
@@ -264,6 +267,7 @@ def test_the_committed_page_is_that_of_the_committed_runs(tmp_path, load_example
     load_example("sequences").main(
         ["--report", str(RUNS), "--page", str(page), "--reading", str(reading)]
     )
+    assert "What is missing" not in page.read_text()
     assert page.read_text() == (ROOT / "docs" / "benchmarks-sequences.md").read_text()
 
 

@@ -18,6 +18,8 @@ from .methods import ADVISED, KERAS, METHODS
 from .runs import RATES, SEEDS, Cell, groups_of, standard
 from .tasks import TASKS
 
+SHOWN = 0.0005  # differences that a table of three digits does not show are none
+
 
 @dataclass(frozen=True)
 class Score:
@@ -69,6 +71,8 @@ class Difference(NamedTuple):
 
     @property
     def verdict(self) -> str:
+        if abs(self.mean) < SHOWN:
+            return "even"
         if self.low > 0:
             return "ahead"
         return "behind" if self.high < 0 else "even"

@@ -55,7 +55,7 @@ def start(cell: Cell, method: str, seed: int) -> list[np.ndarray]:
 
 @functools.lru_cache(maxsize=1)
 def _training(cell: Cell) -> Training:
-    """Compiled for all methods of a cell; its runs one by one, which is faster from LSTM on."""
+    """Compiled for all methods of a cell; run one by one, in .6 to .7 of the time of `vmap`."""
     task: Task = load(cell.task)
     return Training(
         of_model(network(cell)),

@@ -1,14 +1,14 @@
 """Training one network from many initial weights at once, on JAX: for small experiments.
 
 Imports JAX, and is imported where that is the backend. What the starts differ in (seeds, ways to
-initialize), and what is made of the scores, each experiment says; nothing is kept in files. The
-grids of `trainability` have a machinery of their own.
+initialize), what is made of the scores, and whether they are kept in files, each experiment says.
+The grids of `trainability` have a machinery of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,45 @@ import numpy as np
 from .reporting import table
 
 Forward = Callable[[Any, Any], Any]  # from weights, a list of arrays, and inputs to outputs
+Measure = Callable[[Any, Any], Any]  # from outputs and targets to a number
+Part = tuple[Any, Any]  # inputs and targets
 # Initial weights, by way and seed.
 Starts = Mapping[tuple[str, int], Sequence[Any]]
-Scores = dict[tuple[str, int, float], float]  # by way, seed and learning rate
+Key = tuple[str, int, float]  # way, seed and learning rate
+Scores = dict[Key, float]
+
+
+def crossentropy(logits: Any, classes: Any) -> Any:
+    """Of the classes along the last axis, its mean over all others."""
+    found = jnp.take_along_axis(jax.nn.log_softmax(logits), classes[..., None], axis=-1)
+    return -jnp.mean(found)
+
+
+def accuracy(logits: Any, classes: Any) -> Any:
+    """NaN of a network that has diverged: it has no answer, and not the first class."""
+    right = jnp.mean(jnp.argmax(logits, axis=-1) == classes)
+    return jnp.where(jnp.all(jnp.isfinite(logits)), right, jnp.nan)
+
+
+def squared_error(made: Any, targets: Any) -> Any:
+    return jnp.mean((made - targets) ** 2)
+
+
+def one_by_one(run: Callable[..., Any]) -> Callable[..., Any]:
+    """In place of `jax.vmap`, for runs that are large enough alone."""
+    return lambda *stacks: jax.lax.map(lambda each: run(*each), stacks)
+
+
+class Outcome(NamedTuple):
+    """What came of a run.
+
+    Attributes:
+        loss: The training loss, its mean over the last tenth of the steps.
+        scores: Each measure of each part that is held out, `(parts, measures)`.
+    """
+
+    loss: float
+    scores: np.ndarray
 
 
 def of_model(model: keras.Model) -> Forward:
@@ -33,73 +69,106 @@ def of_model(model: keras.Model) -> Forward:
     return forward
 
 
+class Training:
+    """Trains from each start with each learning rate: Adam, cosine decay, gradients clipped at 1.
+
+    A seed has the same batches with every way. Compiled once for as many runs.
+
+    Args:
+        forward: The network.
+        steps: Steps of the optimizer.
+        data: Training set, and the parts that are held out.
+        batch: Samples of a step.
+        loss: What is minimized.
+        measures: What is found out on each part that is held out.
+        over: How a run becomes all runs: `jax.vmap` or `one_by_one`.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        steps: int,
+        data: Sequence[Part],
+        batch: int = 64,
+        loss: Measure = crossentropy,
+        measures: Sequence[Measure] = (accuracy,),
+        over: Callable[..., Any] = jax.vmap,
+    ) -> None:
+        self.steps, self.batch = steps, batch
+        self._forward, self._loss, self._measures = forward, loss, measures
+        self._train, *self._held_out = (tuple(map(jnp.asarray, part)) for part in data)
+        self._factors = jnp.asarray(0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps)), "float32")
+        self._optimizer = keras.optimizers.Adam(1.0, global_clipnorm=1.0)
+        self._runs = jax.jit(over(self._run))
+
+    def __call__(self, starts: Starts, rates: Sequence[float]) -> dict[Key, Outcome]:
+        """Of each run, from initial weights and peak learning rates."""
+        if not self._optimizer.built:
+            self._optimizer.build([keras.Variable(value) for value in next(iter(starts.values()))])
+        keys = [(*start, rate) for start in starts for rate in rates]
+        weights = [
+            jnp.asarray(np.stack(values))
+            for values in zip(*(starts[way, seed] for way, seed, _ in keys), strict=True)
+        ]
+        samples = len(self._train[0])
+        orders = np.stack([_batches(key[1], self.steps, self.batch, samples) for key in keys])
+        peaks = jnp.asarray([key[2] for key in keys], "float32")
+        losses, found = self._runs(weights, peaks, jnp.asarray(orders))
+        return {
+            key: Outcome(float(loss), each)
+            for key, loss, each in zip(keys, losses, np.asarray(found), strict=True)
+        }
+
+    def _run(self, weights: Any, rate: Any, order: Any) -> tuple[Any, Any]:
+        x, y = self._train
+
+        def step(carry: Any, inputs: Any) -> tuple[Any, Any]:
+            weights, memory = carry
+            chosen, factor = inputs
+            loss, gradient = jax.value_and_grad(
+                lambda weights: self._loss(self._forward(weights, x[chosen]), y[chosen])
+            )(weights)
+            memory = [
+                rate * factor if variable is self._optimizer.learning_rate else value
+                for variable, value in zip(self._optimizer.variables, memory, strict=True)
+            ]
+            return self._optimizer.stateless_apply(memory, gradient, weights), loss
+
+        memory = [variable.value for variable in self._optimizer.variables]
+        (weights, _), losses = jax.lax.scan(step, (weights, memory), (order, self._factors))
+        scores = [
+            [measure(made, targets) for measure in self._measures]
+            for made, targets in ((self._forward(weights, x), y) for x, y in self._held_out)
+        ]
+        return jnp.mean(losses[-max(1, self.steps // 10) :]), jnp.asarray(scores)
+
+
 def scores(
     forward: Forward,
     starts: Starts,
     rates: Sequence[float],
     steps: int,
-    data: tuple[tuple[Any, Any], tuple[Any, Any]],
+    data: tuple[Part, Part],
     batch: int = 64,
     regression: bool = False,
 ) -> Scores:
-    """Trains from each start with each learning rate: Adam, cosine decay, gradients clipped at 1.
-
-    A seed has the same batches with every way.
+    """What `Training` brings on a test set: accuracy, or the mean squared error.
 
     Args:
         forward: The network.
         starts: Initial weights.
         rates: Peak learning rates.
         steps: Steps of the optimizer.
-        data: Training and test set, as `(x, y)`.
+        data: Training and test set.
         batch: Samples of a step.
-        regression: Whether the score is the mean squared error, and not the accuracy.
+        regression: Whether the loss and the score are the mean squared error.
 
     Returns:
         The scores on the test set; NaN for a run that has diverged.
     """
-    (x, y), test = (tuple(map(jnp.asarray, part)) for part in data)
-    optimizer = keras.optimizers.Adam(1.0, global_clipnorm=1.0)
-    optimizer.build([keras.Variable(value) for value in next(iter(starts.values()))])
-    factors = jnp.asarray(0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps)), "float32")
-
-    def loss(weights: Any, x: Any, y: Any) -> Any:
-        made = forward(weights, x)
-        if regression:
-            return jnp.mean((made - y) ** 2)
-        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(made), y[:, None], axis=1))
-
-    def one_step(carry: Any, inputs: Any) -> tuple[Any, None]:
-        weights, memory, rate = carry
-        chosen, factor = inputs
-        gradient = jax.grad(loss)(weights, x[chosen], y[chosen])
-        memory = [
-            rate * factor if variable is optimizer.learning_rate else value
-            for variable, value in zip(optimizer.variables, memory, strict=True)
-        ]
-        weights, memory = optimizer.stateless_apply(memory, gradient, weights)
-        return (weights, memory, rate), None
-
-    def run(weights: Any, rate: Any, order: Any) -> Any:
-        memory = [variable.value for variable in optimizer.variables]
-        (weights, *_), _ = jax.lax.scan(one_step, (weights, memory, rate), (order, factors))
-        made = forward(weights, test[0])
-        return jnp.mean((made - test[1]) ** 2) if regression else _accuracy(made, test[1])
-
-    keys = [(*start, rate) for start in starts for rate in rates]
-    weights = [
-        jnp.asarray(np.stack(values))
-        for values in zip(*(starts[way, seed] for way, seed, _ in keys), strict=True)
-    ]
-    orders = np.stack([_batches(key[1], steps, batch, len(x)) for key in keys])
-    peaks = jnp.asarray([key[2] for key in keys], "float32")
-    found = np.asarray(jax.jit(jax.vmap(run))(weights, peaks, jnp.asarray(orders)))
-    return {key: float(score) for key, score in zip(keys, found, strict=True)}
-
-
-def _accuracy(logits: Any, classes: Any) -> Any:
-    right = jnp.mean(jnp.argmax(logits, axis=1) == classes)
-    return jnp.where(jnp.all(jnp.isfinite(logits)), right, jnp.nan)
+    loss, measure = (squared_error,) * 2 if regression else (crossentropy, accuracy)
+    outcomes = Training(forward, steps, data, batch, loss, [measure])(starts, rates)
+    return {key: float(outcome.scores[0, 0]) for key, outcome in outcomes.items()}
 
 
 def _batches(seed: int, steps: int, batch: int, samples: int) -> np.ndarray:

@@ -20,6 +20,7 @@ import numpy as np
 import keras_oddsig as ko
 
 from ..results import Row
+from ..starts import one_by_one
 from . import tasks
 from .catalogue import CATALOGUE
 from .entries import Entry
@@ -39,7 +40,7 @@ class Training:
         self._optimizer = keras.optimizers.Adam(1e-3)
         self._optimizer.build(self.model.trainable_variables)
         self._factors = (0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))).astype("float32")
-        over = jax.vmap if entry.stacked else _one_by_one
+        over = jax.vmap if entry.stacked else one_by_one
         self.runs = jax.jit(over(self._run))
 
     def _function(self, weights: list[Any]) -> tasks.Function:
@@ -66,10 +67,6 @@ class Training:
         (weights, _), losses = jax.lax.scan(step, (weights, memory), (order, self._factors))
         score = self.task.score(self._function(weights), *self.task.test)
         return jnp.mean(losses[-max(1, self.steps // 10) :]), score
-
-
-def _one_by_one(run: Any) -> Any:
-    return lambda *stacks: jax.lax.map(lambda each: run(*each), stacks)
 
 
 @functools.lru_cache(maxsize=1)

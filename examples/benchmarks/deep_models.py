@@ -58,10 +58,8 @@ def measure(network: str, depth: int, initializer: str, steps: int) -> dict[str,
     rng = np.random.default_rng(0)
     x = rng.standard_normal((SAMPLES, WIDTH)).astype("float32")
     y = rng.integers(CLASSES, size=SAMPLES)
-    # The backend has started, and Keras imported what it does at the first config: TensorFlow,
-    # where it is installed, whatever the backend.
-    keras.ops.convert_to_numpy(keras.ops.ones((2, 2)) @ keras.ops.ones((2, 2)))
-    layers.Dense(1).get_config()
+    # What is imported, by the backend and by Keras, and compiled for any model.
+    build("plain", 1, initializer)[0].train_on_batch(x, y)
 
     limit = sys.getrecursionlimit()
     try:

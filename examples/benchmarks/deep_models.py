@@ -58,10 +58,11 @@ def measure(network: str, depth: int, initializer: str, steps: int) -> dict[str,
     rng = np.random.default_rng(0)
     x = rng.standard_normal((SAMPLES, WIDTH)).astype("float32")
     y = rng.integers(CLASSES, size=SAMPLES)
-    # The backend has started, and Keras imported what it does at the first config: TensorFlow,
-    # where it is installed, whatever the backend.
-    keras.ops.convert_to_numpy(keras.ops.ones((2, 2)) @ keras.ops.ones((2, 2)))
-    layers.Dense(1).get_config()
+    # What is imported, by the backend and by Keras, and compiled for any model. A config makes Keras
+    # import TensorFlow, where it is installed, whatever the backend.
+    warm, _ = build("plain", 1, initializer)
+    warm.get_config()
+    warm.train_on_batch(x, y)
 
     limit = sys.getrecursionlimit()
     try:

@@ -13,8 +13,8 @@ watched layer, as in `Dense(activation=Tanh())`, is that layer's. A block of lay
 is a layer or a function, so that a sum behind it is not taken for its output. What a layer calls
 inside a loop (the cell of an RNN, the layer in `TimeDistributed`), or inside a function that the
 backend traces on its own (`keras.ops.scan`, `vectorized_map`), is not seen; by default the layer
-around it is the row. A `keras_oddsig.LayerStack` is looked at as the single layers that it stands for,
-`layer_stack.0`, `layer_stack.1` and so on.
+around it is the row. A `keras_oddsig.LayerStack` is looked at as the single layers that it stands
+for, `layer_stack.0`, `layer_stack.1` and so on.
 
 **Which activations.** Those of this package, Keras's and the backends' functions of the class. Any
 other function is checked by the solver, once.

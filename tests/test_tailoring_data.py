@@ -164,6 +164,16 @@ class TestFirstLayer:
         assert not ops.convert_to_numpy(model.layers[0].cell.bias).any()
         assert "mean" not in report.kernels[0].reason
 
+    def test_of_a_recurrent_layer_leaves_one_hot_steps_their_norm(self):
+        x = np.eye(10)[np.where(RNG.random((256, 100)) < 0.1, RNG.integers(0, 9, (256, 100)), 9)]
+        model = keras.Sequential([keras.Input((100, 10)), layers.SimpleRNN(16)])
+        report = ko.tailor(model, x, seed=0)  # nearly all steps are the tenth symbol, the blank
+        cell = model.layers[0].cell
+        kernel, bias = ops.convert_to_numpy(cell.kernel), ops.convert_to_numpy(cell.bias)
+        assert kernel @ kernel.T == pytest.approx(np.eye(10), abs=1e-5)
+        assert "takes the data's mean away" in report.kernels[0].reason
+        assert np.abs((x @ kernel).mean(axis=(0, 1)) + bias).max() < 0.01
+
     def test_without_a_bias_takes_the_mean_for_scale(self):
         model = chain(use_bias=False)
         report = ko.tailor(model, NORMAL + 5, seed=0)

@@ -50,6 +50,7 @@ class Inputs:
         stds: Where features are of several scales, each one's; then `std` is 1.
         mean: Of each feature, where it is to be taken away; or None.
         heavy: Whether there are outliers: the root mean square then says little.
+        one_hot: Whether each row is one of its features alone, or none: 1 there and 0 elsewhere.
         remarks: What a report should say.
     """
 
@@ -58,6 +59,7 @@ class Inputs:
     stds: tuple[float, ...] | None = None
     mean: NDArray[np.float64] | None = None
     heavy: bool = False
+    one_hot: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -128,6 +130,7 @@ def inputs_of(
         tuple((unit * std).tolist()) if uneven else None,
         centre if removed else None,
         heavy,
+        bool(np.all((x == 0) | (x == 1)) and np.all(x.sum(axis=1) <= 1)),
         tuple(remarks),
     )
 

@@ -58,8 +58,8 @@ def measure(network: str, depth: int, initializer: str, steps: int) -> dict[str,
     rng = np.random.default_rng(0)
     x = rng.standard_normal((SAMPLES, WIDTH)).astype("float32")
     y = rng.integers(CLASSES, size=SAMPLES)
-    # What is imported, by the backend and by Keras, and compiled for any model. A config makes Keras
-    # import TensorFlow, where it is installed, whatever the backend.
+    # What is imported, by the backend and by Keras, and compiled for any model. At a config Keras
+    # imports TensorFlow, where it is installed, whatever the backend.
     warm, _ = build("plain", 1, initializer)
     warm.get_config()
     warm.train_on_batch(x, y)

@@ -1,4 +1,6 @@
-"""The few things that each backend does in its own way; no other module asks which one it is.
+"""The few things that each backend does in its own way.
+
+No other module but `_tracing`, which is a part of it, asks which one it is.
 
 The initializers draw through `compiled`, so that no more than the kernel itself is held in
 memory: JAX and TensorFlow fuse and reuse, and PyTorch works in place.
@@ -6,15 +8,16 @@ memory: JAX and TensorFlow fuse and reuse, and PyTorch works in place.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_oddsig import _tracing
 
 _BACKEND: Final = keras.backend.backend()
 
@@ -89,37 +92,8 @@ def advance(generator: keras.random.SeedGenerator) -> Any:
             return generator.next()
     # The generator's state is a side effect, which `jax.jit` would turn into a leaked
     # tracer (Keras's own initializers do).
-    with _advancing, outside_traces():
+    with _advancing, _tracing.outside_traces():
         return np.asarray(generator.next())
-
-
-@contextlib.contextmanager
-def outside_traces() -> Iterator[None]:
-    """What is computed or made here outlives the function that is being traced, if one is."""
-    match _BACKEND:
-        case "jax":
-            import jax
-
-            # And outside the mesh in which Keras creates a sharded variable.
-            no_mesh = jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ()))
-            with jax.ensure_compile_time_eval(), no_mesh:
-                yield
-        case "tensorflow":
-            import tensorflow as tf
-
-            with tf.init_scope():
-                yield
-        case _:
-            yield
-
-
-def is_tracing() -> bool:
-    """Whether tensors are symbolic here: in a jitted function, or in shape inference."""
-    try:
-        ops.convert_to_numpy(ops.zeros(()))
-    except Exception:  # each backend raises its own
-        return True
-    return False
 
 
 def add_at(tensor: Any, entries: Any, value: float) -> Any:
@@ -254,28 +228,6 @@ def bounded(x: Any) -> Any:
     return jnp.clip(x, -limit, limit)
 
 
-def fuses() -> bool:
-    """Whether a formula of many operations costs about one pass over memory: under XLA.
-
-    On a CPU that takes 17 times as long for an arcus tangent as for tanh. Elsewhere it takes no
-    longer, and each operation is a pass.
-    """
-    match _BACKEND:
-        case "jax":
-            return True
-        case "tensorflow":
-            import tensorflow as tf
-
-            # TensorFlow has no public name for being traced with `jit_compile`.
-            try:
-                from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-            except ImportError:  # slower, and right
-                return False
-            return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
-        case _:
-            return False
-
-
 @functools.cache
 def own_functions() -> dict[str, tuple[Callable[..., Any], ...]]:
     """The backend's own functions under the names of the activations that they compute."""
@@ -360,35 +312,6 @@ def values_of(variables: list[keras.Variable]) -> list[Any]:
     """What a compiled function must be given to see the variables' present values."""
     # JAX would bake them in as constants; the others refer to the variable.
     return [variable.value for variable in variables] if _BACKEND == "jax" else []
-
-
-def trace_level() -> Any:
-    """Equal at two moments in which tensors may be used together.
-
-    Inside a loop or a mapped function that the backend traces on its own, tensors are of
-    that function only.
-    """
-    match _BACKEND:
-        case "jax":
-            try:
-                from jax.extend.core import get_opaque_trace_state
-            except ImportError:  # before JAX 0.10
-                from jax.core import get_opaque_trace_state
-
-            return get_opaque_trace_state()
-        case "tensorflow":
-            import tensorflow as tf
-
-            if tf.executing_eagerly():
-                return None
-            graph = tf.compat.v1.get_default_graph()
-            # `tf.vectorized_map` traces into the same graph, in a name scope of its own.
-            return id(graph), graph.get_name_scope().count("loop_body")
-        case _:
-            import torch
-
-            interpreter = torch._C._functorch.peek_interpreter_stack()
-            return None if interpreter is None else interpreter.level()
 
 
 def differentiate(

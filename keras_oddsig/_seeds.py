@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from keras_oddsig import _backend, _keras
+from keras_oddsig import _backend, _keras, _tracing
 
 Seed: TypeAlias = int | keras.random.SeedGenerator | None
 
@@ -62,7 +62,7 @@ def _generator(config: dict[str, Any]) -> keras.random.SeedGenerator:
     if identity not in known:
         if config["class_name"] != "SeedGenerator":  # a file may name anything: run none of it
             raise _no_seed(config)
-        with _backend.outside_traces():
+        with _tracing.outside_traces():
             known[identity] = keras.random.SeedGenerator.from_config(config["config"])
     return known[identity]
 
@@ -117,7 +117,7 @@ class Repetitions:
 
         What is traced, or drawn while a model is loaded, is not the kernel that will be used.
         """
-        if self._found or _keras.is_loading() or _backend.is_tracing():
+        if self._found or _keras.is_loading() or _tracing.is_tracing():
             return False
         self._found = kernel in self._drawn
         self._drawn.add(kernel)

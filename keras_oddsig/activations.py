@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import keras
 from keras import ops
 
-from keras_oddsig import _arguments, _backend, _float32, _functions, _lookup
+from keras_oddsig import _arguments, _backend, _float32, _functions, _lookup, _tracing
 from keras_oddsig._odd_sigmoid import PACKAGE, OddSigmoid
 
 __all__ = [
@@ -84,13 +84,13 @@ class _Named(OddSigmoid):
 
 
 def _arctan(x: Any) -> Any:
-    if _backend.fuses() and _functions.is_narrow(x, ops):
+    if _tracing.fuses() and _functions.is_narrow(x, ops):
         return _functions.in_float32(_float32.arctan, x, ops)
     return ops.arctan(_backend.bounded(x))
 
 
 def _gudermannian(x: Any) -> Any:
-    if _backend.fuses() and _functions.is_narrow(x, ops):
+    if _tracing.fuses() and _functions.is_narrow(x, ops):
         return _functions.in_float32(_float32.gudermannian, x, ops)
     return _functions.GUDERMANNIAN.on(ops)(x)
 

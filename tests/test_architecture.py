@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "keras_oddsig"
 # From the ground up. A module imports from floors below its own, or from its own room.
 FLOORS = [
     ["_arguments", "_float32"],
-    ["solver", "plotting"],
+    ["solver", "plotting", "_tracing"],
     ["_functions", "_backend", "_keras"],
     ["_foreign"],
     ["_odd_sigmoid"],

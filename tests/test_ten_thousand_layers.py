@@ -12,10 +12,8 @@ def script(load_example):
 
 def test_ours_trains_and_keeps_the_spread_that_the_solver_predicts(script, tmp_path):
     layers = 20 if keras.backend.backend() == "torch" else 60
-    found = script.main(
-        ["--layers", str(layers), "--learning-rate", "2e-3", "--steps", "60"]
-        + ["--output", str(tmp_path)]
-    )
+    options = {"layers": layers, "learning-rate": 2e-3, "steps": 60, "output": tmp_path}
+    found = script.main([f"--{name}={value}" for name, value in options.items()])
     assert found.accuracies[-1] > 0.8
     assert found.steps[-1] >= 60
     assert found.predicted.shape == (layers,)

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import keras
 from keras import ops
 
-from keras_oddsig import _backend, _keras
+from keras_oddsig import _keras, _tracing
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.selection import Watch
@@ -83,14 +83,14 @@ class Recorder:
     # activation inside a block made, and which.
     _produced: tuple[Any, Any, Any] = (None, None, None)
     _activated: tuple[Any, Any] = (None, None)
-    _level: Any = field(default_factory=_backend.trace_level)
+    _level: Any = field(default_factory=_tracing.trace_level)
 
     def run(self, call: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
         """Calls a layer, and records what comes back."""
         outer = self._stack[-1] if self._stack else None
         # An overridden `__call__` comes by twice.
         seen = outer is layer or isinstance(outer, keras.layers.RNN)
-        if seen or _backend.trace_level() != self._level:
+        if seen or _tracing.trace_level() != self._level:
             return call(layer, *args, **kwargs)
         watched = id(layer) in self.watch.layers
         if id(outer) in self.watch.layers and getattr(outer, "activation", None) is layer:
@@ -118,7 +118,7 @@ class Recorder:
     def activate(self, block: Any, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Calls the activation of a block, a function, and records what comes back."""
         result = function(*args, **kwargs)
-        if block not in self._stack or _backend.trace_level() != self._level:
+        if block not in self._stack or _tracing.trace_level() != self._level:
             return result
         if id(block) in self.watch.inside:
             result = self._record(result, block, args[0] if args else None, of=block)

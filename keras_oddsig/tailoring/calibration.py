@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_oddsig import _backend, _keras
+from keras_oddsig import _backend, _keras, _tracing
 from keras_oddsig.signal import recording, selection
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring.choice import Fitting, rescaled
@@ -122,11 +122,11 @@ class _Run:
         self.spreads: dict[int, Any] = {}
         self._seen: set[int] = set()
         self._entered: dict[int, Any] = {}  # what enters the activations of layers that have one
-        self._level = _backend.trace_level()
+        self._level = _tracing.trace_level()
 
     def run(self, call: Any, layer: Any, args: Any, kwargs: Any) -> Any:
         fitting = self.by_layer.get(id(layer))
-        mine = _backend.trace_level() == self._level
+        mine = _tracing.trace_level() == self._level
         if fitting is not None and mine and id(layer) not in self._seen:
             self._seen.add(id(layer))  # of several calls the first; an overridden one comes twice
             return self._measured(fitting, call(layer, *args, **kwargs))
@@ -140,14 +140,14 @@ class _Run:
 
     def activate(self, block: Any, function: Any, args: Any, kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        if _backend.trace_level() == self._level:
+        if _tracing.trace_level() == self._level:
             self._arrived(function, result)
         return result
 
     def entering(self, fitting: Fitting, inputs: Any) -> Any:
         """What enters a layer's own activation, as it is to be."""
         layer = fitting.kernel.layer
-        if id(layer) in self._entered or _backend.trace_level() != self._level:
+        if id(layer) in self._entered or _tracing.trace_level() != self._level:
             return inputs
         self._entered[id(layer)] = self._held(fitting, inputs)
         return self._entered[id(layer)]

@@ -31,12 +31,13 @@ What is an input, and what an output, follows Keras:
   kernel would pass on the first `multiplier` channels and drop the rest.
 - `SimpleRNN`'s recurrent kernel is the same at each step: for `OddSigmoidInit` give
   `noise_scale=keras_oddsig.recurrent_noise_scale(steps)`. With `depth=steps` alone the state
-  stays dispersed, but its sign is forgotten.
+  stays dispersed, but its sign is forgotten. On the tasks of `docs/benchmarks-sequences.md` it is
+  behind Keras's own with either; the rotation is not.
   Its input kernel adds to the state at each step: `keras.initializers.Orthogonal`, with the
   gain `omega` (1 for tanh), keeps the input's norm and suits it better than these two, which
   keep the variance of a unit.
 - `LSTM` and `GRU` fuse the kernels of their gates, side by side: `gates=4`, or 3, draws one
-  for each. Without it the fused kernel is one map: the identity pattern repeats across the
+  for each (which brings an `LSTM` nothing there). Without it the fused kernel is one map: the identity pattern repeats across the
   gates' borders, and the rotation is scaled for all gates' outputs together, twice as large
   for four. The groups of a grouped convolution are such kernels, too: `gates=groups`.
 

@@ -37,9 +37,10 @@ What is an input, and what an output, follows Keras:
   gain `omega` (1 for tanh), keeps the input's norm and suits it better than these two, which
   keep the variance of a unit.
 - `LSTM` and `GRU` fuse the kernels of their gates, side by side: `gates=4`, or 3, draws one
-  for each (which brings an `LSTM` nothing there). Without it the fused kernel is one map: the identity pattern repeats across the
-  gates' borders, and the rotation is scaled for all gates' outputs together, twice as large
-  for four. The groups of a grouped convolution are such kernels, too: `gates=groups`.
+  for each (which brings an `LSTM` nothing on the same tasks). Without it the fused kernel is one
+  map: the identity pattern repeats across the gates' borders, and the rotation is scaled for all
+  gates' outputs together, twice as large for four. The groups of a grouped convolution are such
+  kernels, too: `gates=groups`.
 
 References: as in `keras_oddsig.solver`, which computes the scales.
 

@@ -285,6 +285,9 @@ def test_standard_holds_what_the_claims_rest_on():
             assert all(width == "16/4" for _, _, width, _, _, each in found if each == name)
             continue
         for activation in ("tanh", "erf", "softsign", "bipolar_sigmoid"):
+            if method.smooth and activation == "softsign":  # whose second derivative jumps
+                assert (activation, 50, "32", "adam", 0, name) not in found
+                continue
             for depth in (50, 100):
                 assert (activation, depth, "32", "adam", 0, name) in found
         for activation in ("tanh", "bipolar_sigmoid"):

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..environment import BACKEND
 from ..groups import Program, Runs
-from .methods import ACTIVATIONS, METHODS
+from .methods import ACTIVATIONS, METHODS, applies
 
 BUDGET = 1  # a number for what a run is: rows of another do not count as done
 EVERY = 20  # steps between two looks at the validation set
@@ -328,8 +328,7 @@ def groups_of(
         applicable = [
             name
             for name in methods or of.methods or METHODS
-            if cell.task not in METHODS[name].without
-            and (len(cell.widths) > 1 or not METHODS[name].chains)
+            if applies(name, cell.task, cell.activation, len(cell.widths))
         ]
         tried = rates or of.rates_of(cell)
         for method in sorted(applicable, key=lambda name: METHODS[name].structure):

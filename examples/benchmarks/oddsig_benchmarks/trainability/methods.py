@@ -54,6 +54,7 @@ class Method:
         lsuv: Whether to scale each layer to unit variance on a batch, in turn.
         tailored: Whether to call `ko.tailor` on the network and its training data, in the end.
         without: Tasks that the method does not apply to.
+        smooth: Whether it needs an activation with a second derivative everywhere.
         chains: Whether it differs from another only in networks of several widths.
     """
 
@@ -65,6 +66,7 @@ class Method:
     lsuv: bool = False
     tailored: bool = False
     without: tuple[str, ...] = ()
+    smooth: bool = False
     chains: bool = False
 
 
@@ -297,6 +299,7 @@ for _structure in ("dks", "tat"):
             s.activation, s.depth, gain=1 / _omega(s), rotation="haar", seed=s.seed
         ),
         structure=_structure,
+        smooth=_structure == "tat",
         without=("rnn", "cnn", "cifar10_cnn"),
     )
 # One call for the whole network, which is told nothing but the data.
@@ -304,6 +307,18 @@ METHODS["tailored"] = Method(("ours",), _default, _default_hidden, tailored=True
 METHODS["tailored + residual"] = Method(
     ("ours",), _default, _default_hidden, structure="residual", tailored=True, without=_NO_LAYERS
 )
+
+
+def applies(method: str, task: str, activation: str, widths: int) -> bool:
+    """Whether a method is for networks of that many widths with that activation, on that task."""
+    made = METHODS[method]
+    return (
+        task not in made.without
+        and (widths > 1 or not made.chains)
+        # Of order r the second derivative is like |x|^(r - 2) at 0.
+        and (not made.smooth or activation_named(activation).profile.order > 2)
+    )
+
 
 ACTIVATIONS: dict[str, Callable[[], ko.OddSigmoid]] = {
     "tanh": ko.Tanh,

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..reporting import interval
 from ..results import Row
-from .methods import ADVISED, KERAS, METHODS
+from .methods import ADVISED, CALLED, KERAS, METHODS
 from .runs import RATES, SEEDS, Cell, groups_of, standard
 from .tasks import TASKS
 
@@ -179,7 +179,7 @@ def claims_of(comparisons: Sequence[Comparison]) -> list[Claim]:
 def _not_behind(layer: str, name: str, cells: list[Comparison]) -> Claim:
     verdicts = [each.over(name).verdict for each in cells]
     numbers = ", ".join(f"{word} in {verdicts.count(word)}" for word in ("ahead", "even", "behind"))
-    said = "as advised, " if name == ADVISED[layer] else ""
+    said = CALLED[layer] if name == ADVISED[layer] else ""
     text = f"{layer}: *{name}* ({said}ours) is nowhere behind Keras's default."
     return Claim(text, "behind" not in verdicts, f"{numbers} of {len(cells)} cells")
 

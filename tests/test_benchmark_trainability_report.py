@@ -365,6 +365,13 @@ def test_colour_images_transformed_activations_and_skip_connections():
         assert claims.with_skips(cells_of(rows)).holds is holds
 
 
+def test_where_it_was_run_names_an_accelerator_before_the_processor():
+    cells = cells_of([row("lsuv", s, 0.5) for s in SEEDS])
+    for device, named in (("cpu, 2 CPU cores", "a processor, 2 cores"), ("a GPU", "a GPU")):
+        page = page_of(cells, [{**MACHINE, "device": device}], "a.png", "b.md")
+        assert f"| jax | {named} |" in page
+
+
 def test_what_was_not_run_is_not_claimed():
     found = cell(lsuv=[0.5] * 5)
     assert [claim.holds for claim in claims.claims_of([found])] == [None] * 10

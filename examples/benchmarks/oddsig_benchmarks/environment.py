@@ -43,10 +43,10 @@ def of_machine(jobs: int) -> dict[str, Any]:
 
     Where the backend computes on another device, that is named, too.
     """
-    accelerator = device()
+    found = device()
     return {
         "backend": BACKEND,
-        **({} if "CPU cores" in accelerator else {"device": accelerator}),
+        **({} if "CPU cores" in found else {"device": found}),
         "cpu": processor(),
         "cores": os.cpu_count(),
         "jobs": jobs,

@@ -39,7 +39,7 @@ def table_of_environments(environments: Iterable[dict[str, Any]]) -> str:
             [
                 e["date"],
                 e["backend"],
-                e.get("device") or f"{e['cpu']}, {e['cores']} cores",
+                _accelerator(e) or f"{e['cpu']}, {e['cores']} cores",
                 e["jobs"],
                 e["python"],
                 ", ".join(f"{name} {version}" for name, version in e["versions"].items()),
@@ -78,7 +78,13 @@ def elsewhere(
 
 def _where(environment: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
-    return f"{environment.get('device') or environment['cpu']} ({versions})"
+    return f"{_accelerator(environment) or environment['cpu']} ({versions})"
+
+
+def _accelerator(environment: dict[str, Any]) -> str:
+    """What was computed on, if not on the processor."""
+    device = str(environment.get("device", ""))
+    return "" if "CPU cores" in device else device
 
 
 def write_figures(path: Path, figures: dict[str, Any]) -> None:

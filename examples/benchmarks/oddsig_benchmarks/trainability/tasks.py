@@ -106,44 +106,36 @@ def rnn(steps: int) -> Task:
     )
 
 
-def cnn() -> Task:
-    """MNIST as images; of the held-out ones, as many as a convolution on a CPU has time for."""
+def _images(task: Task, shape: tuple[int, ...], validation: int, test: int) -> Task:
+    """Rows as images; of the held-out ones, as many as a convolution has time for."""
 
-    def images(part: tuple[np.ndarray, np.ndarray], most: int) -> tuple[np.ndarray, np.ndarray]:
-        return part[0][:most].reshape(-1, 28, 28, 1), part[1][:most]
+    def images(part: tuple[np.ndarray, np.ndarray], most: int | None) -> Any:
+        return part[0][:most].reshape(-1, *shape), part[1][:most]
 
-    task = mnist()
     return replace(
         task,
-        train=images(task.train, 59_000),
-        validation=images(task.validation, 256),
-        test=images(task.test, 1_000),
+        train=images(task.train, None),
+        validation=images(task.validation, validation),
+        test=images(task.test, test),
         kind="cnn",
     )
+
+
+def cnn() -> Task:
+    """MNIST as images, for a CPU."""
+    return _images(mnist(), (28, 28, 1), 256, 1_000)
 
 
 def cifar10() -> Task:
     """Colour images as rows: 49,000 to train on, 1,000 to validate, 10,000 to test."""
     arrays = data.cifar10(50_000, 10_000)
-    rows = (each.reshape(len(each), -1) for each in (arrays.x_train, arrays.x_test))
-    x_train, x_test = rows
+    x_train, x_test = (x.reshape(len(x), -1) for x in (arrays.x_train, arrays.x_test))
     return _task(arrays._replace(x_train=x_train, x_test=x_test), 1 / 50)
 
 
 def cifar10_cnn() -> Task:
-    """As images; of the held-out ones, as many as a convolution has time for."""
-
-    def images(part: tuple[np.ndarray, np.ndarray], most: int) -> tuple[np.ndarray, np.ndarray]:
-        return part[0][:most].reshape(-1, 32, 32, 3), part[1][:most]
-
-    task = cifar10()
-    return replace(
-        task,
-        train=images(task.train, 49_000),
-        validation=images(task.validation, 1_000),
-        test=images(task.test, 4_000),
-        kind="cnn",
-    )
+    """CIFAR-10 as images."""
+    return _images(cifar10(), (32, 32, 3), 1_000, 4_000)
 
 
 IMAGES = ("mnist", "cnn", "cifar10", "cifar10_cnn")  # those that are not in scikit-learn

@@ -284,6 +284,8 @@ def test_standard_holds_what_the_claims_rest_on():
         if g.cell.task == "digits"
     }
     for name, method in methods.METHODS.items():
+        if method.structure == "unit norm":  # which asks for the reason of one loss
+            continue
         for activation in ("tanh", "bipolar_sigmoid"):
             assert (activation, 50, "16/4", "adam", 0, name) in found
         if method.chains:

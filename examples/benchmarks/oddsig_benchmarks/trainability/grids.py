@@ -224,7 +224,11 @@ GRIDS = {
         seeds=2,
         rates=dict.fromkeys((5, 10, 16, 20), RATES["adam"][1:3]),
     ),
-    "standard": Grid(standard, "50 to 300 layers: almost two hours on two cores"),
+    "standard": Grid(
+        standard,
+        "50 to 300 layers: almost two hours on two cores",
+        tuple(name for name in METHODS if METHODS[name].structure != "unit norm"),
+    ),
     "everyday": Grid(
         everyday,
         "3 to 20 layers",
@@ -272,7 +276,14 @@ GRIDS = {
     "colour": Grid(
         colour,
         "CIFAR-10, flattened",
-        ("he normal", "lecun normal", "orthogonal, critical", "lsuv", *_LEADERS),
+        (
+            "he normal",
+            "lecun normal",
+            "orthogonal, critical",
+            "lsuv",
+            "hartley, unit norm",
+            *_LEADERS,
+        ),
     ),
     "colour-long": Grid(
         colour_long,

@@ -49,8 +49,8 @@ class Method:
             it by hand), "ablation".
         first, hidden: The initializers of the first kernel and of the others.
         bias: The standard deviation of Gaussian biases, if any.
-        structure: "plain", "layernorm", "batchnorm", "residual", or "dks" or "tat", which
-            transform the activation.
+        structure: "plain", "layernorm", "batchnorm", "residual", "dks" or "tat", which transform
+            the activation and take each sample to unit norm, or "unit norm", which is that alone.
         lsuv: Whether to scale each layer to unit variance on a batch, in turn.
         tailored: Whether to call `ko.tailor` on the network and its training data, in the end.
         without: Tasks that the method does not apply to.
@@ -302,6 +302,14 @@ for _structure in ("dks", "tat"):
         smooth=_structure == "tat",
         without=("rnn", "cnn", "cifar10_cnn"),
     )
+# What of DKS and TAT is their data: ours on the same.
+METHODS["hartley, unit norm"] = Method(
+    ("ablation",),
+    _first("hartley", scaled=True),
+    _rotation("hartley", bottleneck=True),
+    structure="unit norm",
+    without=("rnn", "cnn", "cifar10_cnn"),
+)
 # One call for the whole network, which is told nothing but the data.
 METHODS["tailored"] = Method(("ours",), _default, _default_hidden, tailored=True)
 METHODS["tailored + residual"] = Method(

@@ -91,8 +91,8 @@ class _Layers:
             # 4 x 4 positions of patches are left of MNIST, 8 x 8 of CIFAR-10.
             side = 7 if x.shape[1] == 28 else 4
             patches = {"kernel_size": side, "strides": side}
-        elif self.structure in TRANSFORMED:
-            # Their data have a mean square of 1 in each sample.
+        elif self.structure in (*TRANSFORMED, "unit norm"):
+            # A mean square of 1 in each sample.
             x = keras.layers.UnitNormalization()(x) * math.sqrt(x.shape[-1])
         return self._hidden(x, "first", 0, **patches)
 

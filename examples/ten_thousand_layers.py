@@ -8,8 +8,8 @@ through 10,000 layers of 32 units: `keras_oddsig.LayerStack` holds their weights
 runs them as a compiled loop, `OddSigmoidOrthogonal` initializes them for their number. The script
 trains it for 400 steps of Adam, and draws `ten_thousand_layers.png`: accuracy by step, and the
 spread of the signal by layer before training, beside the solver's prediction and what
-`GlorotUniform` and Keras's `Orthogonal` make of it. Two to four minutes on two cores with JAX; the
-other backends run it, too, PyTorch layer by layer and much slower.
+`GlorotUniform` and Keras's `Orthogonal` make of it. Two and a half minutes on two cores with JAX;
+the other backends run it, too, PyTorch layer by layer and much slower.
 """
 
 from __future__ import annotations

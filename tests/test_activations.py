@@ -323,8 +323,9 @@ class TestHigherDerivatives:
         if profile.order >= 3:
             assert found[2] == 0
             third = -6 * profile.slope**3 * profile.curvature if profile.order == 3 else 0
-            # Where it is 0, terms of the size of 1 cancel.
-            assert found[3] == pytest.approx(third, rel=1e-5, abs=2e-6)
+            # Of algebraic 3 it is the difference of a 3 and a 3 in float32 (`_float32`).
+            rounding = 2e-7 if name == "algebraic 3" else 0
+            assert found[3] == pytest.approx(third, rel=1e-5, abs=rounding)
         if profile.order == 3 or profile.order > 4:
             assert found[4] == pytest.approx(0, abs=1e-6)
 

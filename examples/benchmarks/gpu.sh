@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a GPU has to say, in about ten minutes; from the root of a checkout:
+# What a GPU has to say; from the root of a checkout:
 #
 #     bash examples/benchmarks/gpu.sh FOLDER costs tests paper colour
 #
@@ -8,6 +8,9 @@
 # tests: the suite on JAX and PyTorch, several processes each (needs pytest-xdist)
 # paper: the ICLR 2025 paper's tables, MNIST first, for PAPER_SECONDS (240)
 # colour: CIFAR-10 for five epochs, and in convolutional networks
+#
+# Each part keeps to a limit (COST_SECONDS for each figure, TEST_SECONDS, PAPER_SECONDS, and
+# COLOUR_SECONDS for each of its two grids), ten minutes for the first two together.
 #
 # Everything goes into FOLDER, and a training that was stopped goes on there. Products are those of
 # float32, and not of TensorFloat-32: what is compared was made on processors.

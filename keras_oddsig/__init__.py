@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from keras_oddsig.callbacks import ActivationSpread
     from keras_oddsig.initializers import OddSigmoidInit, OddSigmoidOrthogonal
-    from keras_oddsig.layers import LayerStack
+    from keras_oddsig.layers import DynamicErf, DynamicOddSigmoid, DynamicTanh, LayerStack
     from keras_oddsig.plotting import plot_spread
     from keras_oddsig.signal import LayerSignal, SignalReport, signal_report
     from keras_oddsig.solver import (
@@ -71,6 +71,9 @@ __all__ = [
     "Arctan",
     "BipolarSigmoid",
     "Derivatives",
+    "DynamicErf",
+    "DynamicOddSigmoid",
+    "DynamicTanh",
     "Erf",
     "Gudermannian",
     "Langevin",

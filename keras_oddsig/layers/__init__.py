@@ -1,9 +1,11 @@
-"""Layers that make very deep networks possible: many equal ones, run as one compiled loop.
+"""Layers of networks without normalization: many equal ones as one, and an odd sigmoid instead.
 
-`stack` is the layer, `template` the one that it repeats, `starts` what each repeat begins with,
-`unrolled` the stack as the single layers that it stands for.
+`stack` is the layer that stands for many, `template` the one that it repeats, `starts` what each
+repeat begins with, `unrolled` the stack as the single layers that it stands for. `dynamic` are the
+layers that stand where a normalization stood.
 """
 
+from keras_oddsig.layers.dynamic import DynamicErf, DynamicOddSigmoid, DynamicTanh
 from keras_oddsig.layers.stack import LayerStack
 
-__all__ = ["LayerStack"]
+__all__ = ["DynamicErf", "DynamicOddSigmoid", "DynamicTanh", "LayerStack"]

@@ -33,7 +33,13 @@ if TYPE_CHECKING:
     )
     from keras_oddsig.callbacks import ActivationSpread
     from keras_oddsig.initializers import OddSigmoidInit, OddSigmoidOrthogonal
-    from keras_oddsig.layers import DynamicErf, DynamicOddSigmoid, DynamicTanh, LayerStack
+    from keras_oddsig.layers import (
+        DynamicErf,
+        DynamicOddSigmoid,
+        DynamicTanh,
+        LayerStack,
+        replace_normalization,
+    )
     from keras_oddsig.plotting import plot_spread
     from keras_oddsig.signal import LayerSignal, SignalReport, signal_report
     from keras_oddsig.solver import (
@@ -105,6 +111,7 @@ __all__ = [
     "propagate_orthogonal",
     "recurrent_noise_scale",
     "recurrent_spread",
+    "replace_normalization",
     "signal_report",
     "smooth_gain",
     "spread",

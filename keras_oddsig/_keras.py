@@ -1,4 +1,5 @@
-"""What Keras has no public name for, in one place: masks, its session, what a variable begins with.
+"""What Keras has no public name for, in one place: masks, its session, what a variable begins with,
+what a layer holds.
 
 Alike on every backend; what is not, `_backend` knows.
 """
@@ -35,6 +36,32 @@ def session_generators() -> dict[Any, keras.random.SeedGenerator]:
         "keras_oddsig_generators", {}, set_to_default=True
     )
     return generators
+
+
+def attributes(layer: Any) -> dict[str, Any]:
+    """What the code of a layer's class has set on it, by name; not what Keras keeps there."""
+    kept = vars(keras.layers.Layer(name="kept"))
+    held = {**vars(layer), **vars(layer).get("_modules", {})}  # where PyTorch keeps layers
+    # What begins so is TensorFlow's.
+    names = [name for name in held if name not in kept and not name.startswith("_self_")]
+    return {name: held[name] for name in names}
+
+
+def replace_part(layer: Any, part: Any, new: Any) -> None:
+    """Puts a new layer in the place, among those that a layer holds, of one that it held."""
+    tracker = layer._tracker
+    if tracker.is_in_store("layers", part):  # once only, where it is held twice
+        tracker.replace_tracked_value("layers", part, new)
+
+
+def not_compiled(model: Any) -> Any:
+    """A functional model of the same layers which is not compiled."""
+    from keras.src.models.functional import functional_like_constructor
+
+    if not model.compiled:
+        return model
+    cls = type(model) if functional_like_constructor(type(model)) else keras.Model
+    return cls(model.input, model.output, name=model.name)
 
 
 def is_loading() -> bool:

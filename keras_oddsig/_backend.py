@@ -228,6 +228,14 @@ def bounded(x: Any) -> Any:
     return jnp.clip(x, -limit, limit)
 
 
+def scaled_and_shifted(x: Any, scale: Any, shift: Any) -> Any:
+    """`scale * x + shift`, of tensors of one dtype whose sum has the shape of `x`."""
+    product = ops.multiply(x, scale)
+    # PyTorch runs each operation by itself. In place, for no gradient needs the product, the sum
+    # costs half of what it would: no new memory.
+    return product.add_(shift) if _BACKEND == "torch" else ops.add(product, shift)
+
+
 @functools.cache
 def own_functions() -> dict[str, tuple[Callable[..., Any], ...]]:
     """The backend's own functions under the names of the activations that they compute."""

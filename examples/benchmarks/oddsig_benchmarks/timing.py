@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from oddsig_benchmarks.environment import BACKEND
 
@@ -124,3 +125,80 @@ def forward_and_backward(activation: Callable[[Any], Any]) -> Callable[[Any], An
                 return y, x.grad
 
             return step_torch
+
+
+# ----------------------------------------------------------------------------------
+# Layers, whose weights have gradients, too
+# ----------------------------------------------------------------------------------
+
+# How a backend runs a layer: as Keras does by itself where it trains, and otherwise.
+WAYS: Final[dict[str, tuple[str, ...]]] = {
+    "jax": ("jit",),
+    "tensorflow": ("XLA", "graph"),
+    "torch": ("eager", "compiled"),
+}
+
+
+def of_layer(layer: Any, way: str, x: Any, gradient: Any = None) -> Callable[[], Any]:
+    """A call of a built layer, in one of `WAYS`; with a gradient of its output, that of all else.
+
+    Args:
+        layer: A Keras layer without state, apart from its weights.
+        way: One of the backend's.
+        x: The input.
+        gradient: Of the output; from it those of the input and the weights are computed.
+    """
+    match BACKEND:
+        case "jax":
+            return _layer_on_jax(layer, x, gradient)
+        case "tensorflow":
+            return _layer_on_tensorflow(layer, way == "XLA", x, gradient)
+        case _:
+            return _layer_on_torch(layer, way == "compiled", x, gradient)
+
+
+def _layer_on_jax(layer: Any, x: Any, gradient: Any) -> Callable[[], Any]:
+    import jax
+
+    def call(weights: Any, x: Any) -> Any:
+        return layer.stateless_call(weights, [], x)[0]
+
+    def with_gradients(weights: Any, x: Any, gradient: Any) -> Any:
+        y, pull = jax.vjp(call, weights, x)
+        return y, pull(gradient)
+
+    weights = [weight.value for weight in layer.trainable_variables]
+    if gradient is None:
+        return functools.partial(jax.jit(call), weights, x)
+    return functools.partial(jax.jit(with_gradients), weights, x, gradient)
+
+
+def _layer_on_tensorflow(layer: Any, xla: bool, x: Any, gradient: Any) -> Callable[[], Any]:
+    import tensorflow as tf
+
+    def with_gradients(x: Any, gradient: Any) -> Any:
+        weights = [weight.value for weight in layer.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return y, tape.gradient(y, [x, *weights], output_gradients=gradient)
+
+    if gradient is None:
+        return functools.partial(tf.function(layer, jit_compile=xla), x)
+    return functools.partial(tf.function(with_gradients, jit_compile=xla), x, gradient)
+
+
+def _layer_on_torch(layer: Any, compile_it: bool, x: Any, gradient: Any) -> Callable[[], Any]:
+    import torch
+
+    function = _fused(layer) if compile_it else layer
+    weights = [weight.value for weight in layer.trainable_variables]
+
+    def with_gradients() -> Any:
+        inputs = [x.detach().requires_grad_(True), *weights]
+        y = function(inputs[0])
+        return y, torch.autograd.grad(y, inputs, gradient)
+
+    if gradient is None:
+        return functools.partial(torch.no_grad()(function), x)
+    return with_gradients

@@ -15,20 +15,25 @@ from keras import ops
 
 from keras_oddsig.signal.selection import bias_of
 from keras_oddsig.tailoring.choice import Fitting
+from keras_oddsig.tailoring.rates import Rating, changed
 
 # From so many kernels on, a bar shows how far the draws are.
 _MANY: Final = 50
 
 
 @contextmanager
-def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
+def applied(
+    model: Any, fittings: Sequence[Fitting], ratings: Sequence[Rating] = ()
+) -> Iterator[None]:
     """Gives the kernels of a model their values, and its layers their initializers.
 
-    Biases of the same layers become zero, and the optimizer's state as it was before training.
+    What `ratings` are found within the context, its caller gives. Biases of the same layers become
+    zero, and the optimizer's state as it was before training.
     If a draw, an assignment or what is done within the context fails, the model is as it was.
     """
     chosen = [fitting for fitting in fittings if fitting.initializer is not None]
-    if not chosen:
+    weights, starts = changed(ratings)
+    if not chosen and not weights:
         yield
         return
     values: list[tuple[Any, Any]] = []
@@ -53,7 +58,8 @@ def applied(model: Any, fittings: Sequence[Fitting]) -> Iterator[None]:
     optimizer: Any = getattr(model, "optimizer", None)
     trained = optimizer is not None and optimizer.built
     steps = int(ops.convert_to_numpy(optimizer.iterations)) if trained else 0
-    with _restored([v for v, _ in values] + (optimizer.variables if trained else []), settings):
+    changing = [v for v, _ in values] + weights + (optimizer.variables if trained else [])
+    with _restored(changing, [(layer, name) for layer, name, _ in settings] + starts):
         for variable, value in values:
             variable.assign(value)
         for layer, name, initializer in settings:
@@ -112,10 +118,10 @@ def _takes_layout(initializer: Any) -> bool:
 
 
 @contextmanager
-def _restored(variables: Sequence[Any], settings: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+def _restored(variables: Sequence[Any], names: Sequence[tuple[Any, str]]) -> Iterator[None]:
     """Puts values and attributes back if what is inside does not come to its end."""
     values = [(variable, ops.copy(variable.value)) for variable in variables]
-    attributes = [(layer, name, getattr(layer, name)) for layer, name, _ in settings]
+    attributes = [(layer, name, getattr(layer, name)) for layer, name in names]
     try:
         yield
     except BaseException:  # an interruption, too

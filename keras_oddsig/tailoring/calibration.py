@@ -22,6 +22,7 @@ from keras_oddsig.signal import recording, selection
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring.choice import Fitting, rescaled
 from keras_oddsig.tailoring.kernels import activation_attribute
+from keras_oddsig.tailoring.rates import Rating
 
 # How far a kernel's output may be from what is expected. Of networks of 8 units to 1,024, one
 # draw scatters by a tenth or less.
@@ -29,7 +30,7 @@ TOLERANCE: Final = 0.2
 
 
 def calibrate(
-    model: Any, x: Any, watch: Watch, fittings: Sequence[Fitting]
+    model: Any, x: Any, watch: Watch, fittings: Sequence[Fitting], ratings: Sequence[Rating]
 ) -> tuple[dict[int, float], dict[int, float]]:
     """Runs a model that holds its kernels on data, and says what they would have to be.
 
@@ -38,13 +39,14 @@ def calibrate(
         x: Its inputs, on the device.
         watch: What is known of its layers.
         fittings: What its kernels got. Those that are off get another initializer: see `rescaled`.
+        ratings: Of its dynamic layers, which get their rates here.
 
     Returns:
         Factors by which to multiply kernels, by the identities of their variables; and the
         standard deviations behind activations, by those of the layers with the kernels.
     """
     layers = model._flatten_layers()
-    run = _Run(watch, fittings)
+    run = _Run(watch, fittings, ratings)
 
     def numbers(values: list[Any], given: Any) -> Any:
         data, goals = given
@@ -57,7 +59,8 @@ def calibrate(
             _tapped(run),
         ):
             model(data, training=False)
-        found = [*run.sizes.values(), *run.spreads.values()]
+        entered = [number for pair in run.entered.values() for number in pair]
+        found = [*run.sizes.values(), *run.spreads.values(), *entered]
         return ops.stack(found) if found else ops.zeros((0,))
 
     function = _backend.measuring(
@@ -70,7 +73,10 @@ def calibrate(
             "`data` must leave the model's numbers finite, in the precision in which it computes: "
             "scale them. Received: data behind which a layer has numbers that are not"
         )
-    sizes, spreads = found[: len(run.sizes)], found[len(run.sizes) :]
+    numbers_of = iter(found)
+    sizes, spreads = ([next(numbers_of) for _ in each] for each in (run.sizes, run.spreads))
+    for layer in run.entered:
+        run.ratings[layer].measured(next(numbers_of), next(numbers_of))
     factors = {}
     for variable, size in zip(run.sizes, sizes, strict=True):
         fitting = run.by_variable[variable]
@@ -90,10 +96,15 @@ class _Run:
     Attributes:
         sizes: Root mean squares of what kernels make, by their variables' identities; scalars.
         spreads: Standard deviations behind activations, by the identities of layers.
+        entered: Of dynamic layers, by their identities, the root mean squares of what enters, and
+            of what their function makes of it.
     """
 
-    def __init__(self, watch: Watch, fittings: Sequence[Fitting]) -> None:
+    def __init__(
+        self, watch: Watch, fittings: Sequence[Fitting], ratings: Sequence[Rating]
+    ) -> None:
         self.watch = watch
+        self.ratings = {id(rating.layer): rating for rating in ratings if not rating.reason}
         # Of a separable convolution the second kernel; of a recurrent layer the one that repeats.
         self.by_layer = {
             id(f.place.layer): f
@@ -120,6 +131,7 @@ class _Run:
         self._goals = {id(f): goals[i] for i, f in enumerate(self.by_layer.values()) if i in goals}
         self.sizes: dict[int, Any] = {}
         self.spreads: dict[int, Any] = {}
+        self.entered: dict[int, tuple[Any, Any]] = {}
         self._seen: set[int] = set()
         self._entered: dict[int, Any] = {}  # what enters the activations of layers that have one
         self._level = _tracing.trace_level()
@@ -127,6 +139,9 @@ class _Run:
     def run(self, call: Any, layer: Any, args: Any, kwargs: Any) -> Any:
         fitting = self.by_layer.get(id(layer))
         mine = _tracing.trace_level() == self._level
+        if id(layer) in self.ratings and mine and id(layer) not in self._seen:
+            self._seen.add(id(layer))
+            return self._rated(layer, args, call(layer, *args, **kwargs))
         if fitting is not None and mine and id(layer) not in self._seen:
             self._seen.add(id(layer))  # of several calls the first; an overridden one comes twice
             return self._measured(fitting, call(layer, *args, **kwargs))
@@ -169,15 +184,26 @@ class _Run:
             self._take_down(fitting, place.activation.function(numbers))
         return result
 
+    def _rated(self, layer: Any, args: Any, result: Any) -> Any:
+        """What a dynamic layer makes with the rate and the gamma that it is to have."""
+        x = ops.cast(recording.first_float(args), "float32")
+        rms = _root_mean_square(x)
+        scaled = x * (self.ratings[id(layer)].drive / ops.where(rms > 0, rms, ops.ones_like(rms)))
+        output = layer.activation(scaled)
+        squashed = _root_mean_square(output)
+        self.entered[id(layer)] = (rms, squashed)
+        if layer.gamma is not None:
+            output = output / ops.where(squashed > 0, squashed, ops.ones_like(squashed))
+        output = ops.cast(output, result.dtype)
+        _keras.copy_mask(result, output)
+        return output
+
     def _held(self, fitting: Fitting, output: Any) -> Any:
         """What a kernel makes, at the size that it is held to, if it is off."""
         goal = self._goals.get(id(fitting))
         if goal is None or not ops.is_tensor(output):
             return output
-        squares = ops.square(ops.cast(output, "float32"))
-        # Without exact zeros, which are padding.
-        count = ops.sum(ops.cast(squares > 0, "float32"))
-        size = ops.sqrt(ops.sum(squares) / ops.maximum(count, 1.0))
+        size = _root_mean_square(output)
         self.sizes[id(fitting.kernel.variable)] = size
         off = size / goal
         fine = ops.logical_or(ops.abs(off - 1) <= TOLERANCE, ops.logical_not(off > 0))
@@ -201,6 +227,13 @@ class _Run:
             numbers = ops.cast(numbers, "float32")
             variance = ops.mean(ops.square(numbers)) - ops.square(ops.mean(numbers))
             self.spreads[key] = ops.sqrt(ops.maximum(variance, 0.0))
+
+
+def _root_mean_square(tensor: Any) -> Any:
+    """That of a tensor's numbers in float32, without exact zeros, which are padding."""
+    squares = ops.square(ops.cast(tensor, "float32"))
+    count = ops.sum(ops.cast(squares > 0, "float32"))
+    return ops.sqrt(ops.sum(squares) / ops.maximum(count, 1.0))
 
 
 def _is_called(operation: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 
 from keras_oddsig import initializers, solver
 from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.tailoring import streams
 from keras_oddsig.tailoring.choice import Fitting, rounded
 from keras_oddsig.tailoring.graph import KNOWN_KINDS, Graph, kind_of
 from keras_oddsig.tailoring.trace import Step
@@ -43,6 +44,8 @@ def expect(
     def square(step: Step, read: list[float]) -> float | None:
         if step in measured or step.enters:
             return measured.get(step, 1.0) ** 2
+        if streams.is_dynamic(step):
+            return 1.0  # as its gamma makes it
         place = places.get(step)
         if place is not None:
             fitting = by_layer.get(id(place.layer))

@@ -27,7 +27,8 @@ from keras_oddsig.tailoring.choice import Fitting
 from keras_oddsig.tailoring.graph import Graph
 from keras_oddsig.tailoring.kernels import kernels_of, unsaved
 from keras_oddsig.tailoring.plan import Planner
-from keras_oddsig.tailoring.report import TailoredKernel, TailorReport
+from keras_oddsig.tailoring.rates import Rating, give_rates, ratings_of
+from keras_oddsig.tailoring.report import TailoredKernel, TailoredRate, TailorReport
 from keras_oddsig.tailoring.trace import Step, structure_of, tracing
 
 _METHODS: Final = ("auto", "diagonal", "orthogonal")
@@ -139,13 +140,17 @@ def _tailored(
     fittings = planner.plan()
     fittings += _never_called(layers, fittings)
     _note_unsaved(layers, fittings)
+    called = [step.operation for step in trace.steps]
+    ratings = ratings_of([*called, *layers], measured=x is not None and not dry_run)
     spreads: Mapping[int, float] = {}
     if not dry_run:
-        with application.applied(model, fittings):
+        with application.applied(model, fittings, ratings):
             if x is not None:
-                factors, spreads = calibration.calibrate(model, x, watch, fittings)
+                factors, spreads = calibration.calibrate(model, x, watch, fittings, ratings)
                 application.rescale(fittings, factors)
-    return TailorReport(tuple(_rows(fittings, spreads)), trace.source, bool(dry_run))
+                give_rates(ratings)
+    rates = tuple(_rate_rows(ratings))
+    return TailorReport(tuple(_rows(fittings, spreads)), trace.source, bool(dry_run), rates)
 
 
 def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None:
@@ -232,7 +237,7 @@ def _numbers_read(found: Graph, x: Any) -> dict[Step, Any]:
         dict.fromkeys(
             step
             for place in found.places
-            if place.activation is not None and place.first
+            if (place.activation is not None or place.begins) and place.first
             for step in graph.pure_sources(place, found)
             if step.tensor is not None
         )
@@ -290,6 +295,21 @@ def _rows(fittings: Sequence[Fitting], spreads: Mapping[int, float]) -> list[Tai
             )
         )
     return rows
+
+
+def _rate_rows(ratings: Sequence[Rating]) -> list[TailoredRate]:
+    counts = Counter(rating.layer.name for rating in ratings)
+    return [
+        TailoredRate(
+            rating.layer.name if counts[rating.layer.name] == 1 else rating.layer.path,
+            selection.activation_name(rating.layer),
+            rating.rms,
+            rating.rate,
+            rating.gamma,
+            rating.reason,
+        )
+        for rating in ratings
+    ]
 
 
 def _owner(fitting: Fitting) -> Any:

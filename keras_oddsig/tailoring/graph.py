@@ -18,6 +18,7 @@ from keras_oddsig._scales import shared_activation
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.selection import Watch
+from keras_oddsig.tailoring import streams
 from keras_oddsig.tailoring.chains import longest, measure_chains
 from keras_oddsig.tailoring.kernels import activation_in, kernels_of
 from keras_oddsig.tailoring.places import Activation, Place
@@ -96,6 +97,8 @@ def kind_of(step: Step) -> str:
     if operation in (None, ONE_OF_MANY, ALL_OF_THEM):
         return "transparent"
     name = getattr(operation, "__name__", None) or type(operation).__name__
+    if streams.is_dynamic(step):
+        return "normalization"
     several = len(set(step.inputs)) > 1
     if name in _ADD:
         return "add" if several else "transparent"
@@ -122,6 +125,8 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
             if held:
                 by_step[step] = Place(step, layer, held)
     residual = _made_from_others(trace.steps, "add")
+    for step, terms in streams.begun(trace.steps, residual, by_step, kind_of).items():
+        by_step[step].begins = terms
     graph = Graph(trace, tuple(by_step.values()), residual)
     for place in graph.places:
         _follow(place, by_step, trace, watch, residual)
@@ -137,7 +142,8 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
     for place in graph.places:
         if blocks[place.step] or kept[place.step]:
             place.bottleneck = None  # the merge carries the directions past the narrow layers
-    _find_first(trace.steps, tailored, {p.end for p in tailored.values()})
+    beginning = {p.step: p for p in graph.places if p.begins}
+    _find_first(trace.steps, tailored | beginning, {p.end for p in tailored.values()})
     _find_mixed(graph.places)
     return graph
 
@@ -145,6 +151,8 @@ def graph_of(trace: Trace, watch: Watch) -> Graph:
 def _activation_of(step: Step, watch: Watch) -> Activation | str | None:
     """The odd-sigmoid activation that a step is or ends in; the name of any other; or None."""
     operation = step.operation
+    if streams.is_dynamic(step):
+        return None  # its own activation is of no kernel's concern
     if step.block is not None:
         found = watch.activations[id(step.block)]
         name = watch.names[id(step.block)] or "an activation"
@@ -290,7 +298,9 @@ def _follow(
                 reasons.append(f"{LINEAR}: another kernel reads it")
             elif kind == "normalization":
                 name = type(reader.operation).__name__
-                reasons.append(f"{name} follows, which sets the scale itself")
+                place.rated = place.rated or streams.is_dynamic(reader)
+                what = "whose rate is set for it" if place.rated else "which sets the scale itself"
+                reasons.append(f"{name} follows, {what}")
             elif kind in ("add", "average"):
                 merged = 1 if reader in residual else len(set(reader.inputs))
                 waiting.append((reader, terms * merged))
@@ -323,13 +333,15 @@ def _through_transparent(step: Step) -> list[Step]:
 
 def _find_first(steps: Sequence[Step], places: dict[Step, Place], ends: set[Step]) -> None:
     """Says of each place whether it reads data."""
-    data: dict[Step, bool] = {}  # whether data that no such kernel has seen are in a step's output
+    # Whether data that no such kernel has seen are in a step's output, or what is like them.
+    data: dict[Step, bool] = {}
     for step in steps:
         read = step.inputs if kind_of(step) in ("add", "concatenate") else step.inputs[:1]
         entering = any(data[each] for each in read) or not read
         if step in places:
             places[step].first = entering
         data[step] = entering and step not in places and step not in ends
+        data[step] |= streams.is_dynamic(step)  # of root mean square 1, as standardized data are
 
 
 def _find_mixed(places: Sequence[Place]) -> None:
@@ -361,6 +373,7 @@ def pure_sources(place: Place, graph: Graph) -> list[Step]:
     """The steps from which data come to a kernel, by way of merges, if any."""
     fed: set[Step] = set()
     ends = {p.step for p in graph.places if p.activation is not None}
+    ends |= set(filter(streams.is_dynamic, graph.trace.steps))
     for step in graph.trace.steps:
         if step in ends or any(each in fed for each in step.inputs):
             fed.add(step)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import keras
 
 from keras_oddsig import _axes
+from keras_oddsig.layers.dynamic import DynamicOddSigmoid
 from keras_oddsig.signal import selection
 
 
@@ -28,7 +29,7 @@ class Kernel:
         variable: The weight.
         role: `"main"`, the one before the activation; `"depthwise"`, the first of a separable
             convolution, between which and the second there is none; `"recurrent"`, or `"input"`,
-            its companion.
+            its companion; `"table"`, an embedding's.
         axes: Arguments by which an initializer of this package reads the kernel.
         unfit: Why it is not to be touched, whatever follows; or None.
     """
@@ -148,22 +149,24 @@ def kernels_of(layer: Any) -> list[Kernel]:
     if isinstance(layer, keras.layers.RNN):
         return _recurrent(layer)
     held = own_kernels(layer)
-    if not held:
+    if not held or isinstance(layer, DynamicOddSigmoid):
         return []
     reason = _unfit(layer)
     entry = _entry(layer)
     if entry is not None and reason is None:
         return [_kernel(layer, entry.kernel, entry.initializer, axes=entry.axes)]
-    if isinstance(layer, keras.layers.Embedding):
-        reason = "an embedding, which multiplies nothing"
-    elif isinstance(layer, _SEPARABLE) and reason is None:
+    if isinstance(layer, keras.layers.Embedding) and reason is None:
+        # A table, which is made anew only where a stream begins with it.
+        name, reason = "embeddings", "an embedding, which multiplies nothing"
+        return [Kernel(layer, name, f"{name}_initializer", held[0], "table", unfit=reason)]
+    if isinstance(layer, _SEPARABLE) and reason is None:
         return [
             _kernel(layer, "depthwise_kernel", "depthwise_initializer", "depthwise", _DEPTHWISE),
             _kernel(layer, "pointwise_kernel", "pointwise_initializer"),
         ]
-    elif isinstance(layer, _DEPTHWISE_CONVOLUTIONS) and reason is None:
+    if isinstance(layer, _DEPTHWISE_CONVOLUTIONS) and reason is None:
         return [_kernel(layer, "kernel", "depthwise_initializer", axes=_DEPTHWISE)]
-    elif reason is None and _is_plain(layer, held):
+    if reason is None and _is_plain(layer, held):
         axes = _axes_of(layer)
         if axes is not None:
             return [_kernel(layer, "kernel", "kernel_initializer", axes=axes)]

@@ -44,6 +44,9 @@ class Place:
         first: Whether it reads data, be it beside the outputs of other kernels.
         mixed: Whether the layer reads data in one call and none in another; none is `first` then.
         passes_on: Whether it is a linear map between kernels before odd-sigmoid activations.
+        rated: Whether what it makes goes to a layer that stands for a normalization.
+        begins: If a stream begins with it that such layers read: of how many terms that are added
+            there it is one; or else 0.
         summed: If what it makes is multiplied with another signal, and the sum of that is what the
             model returns: of how many units; or else 0.
         depth: Of the longest chain of kernels before odd-sigmoid activations through it.
@@ -66,6 +69,8 @@ class Place:
     first: bool = False
     mixed: bool = False
     passes_on: bool = False
+    rated: bool = False
+    begins: int = 0
     summed: int = 0
     depth: int = 0
     bottleneck: int | None = None

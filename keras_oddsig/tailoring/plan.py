@@ -17,6 +17,7 @@ import numpy as np
 from keras_oddsig import initializers, solver
 from keras_oddsig._kernel_initializer import FEW
 from keras_oddsig.signal.selection import bias_of
+from keras_oddsig.tailoring import streams
 from keras_oddsig.tailoring.choice import Fitting, give, rounded
 from keras_oddsig.tailoring.expectation import expect
 from keras_oddsig.tailoring.few import few_inputs
@@ -79,6 +80,8 @@ class Planner:
 
     def _qualify(self, fitting: Fitting, place: Place) -> None:
         """Says what a kernel's own layer makes of its initializer, and who is held to no size."""
+        if place.rated or place.begins:
+            fitting.goal = None  # its rate is measured, whatever comes
         if place in self._few:
             fitting.goal = None  # it is made for derivatives, not for a spread
         if place.mixed:
@@ -126,6 +129,8 @@ class Planner:
     ) -> float | None:
         if step in self._measured or step.enters:
             return float(of_data(self._measured.get(step, 1.0)))
+        if streams.is_dynamic(step):
+            return 1.0  # as its gamma makes it
         branches = self.graph.residual.get(step)
         if branches is not None:
             # All branches together bring what one does, so that the sum is less than twice what
@@ -145,7 +150,9 @@ class Planner:
     def _fitting(self, kernel: Kernel, place: Place) -> Fitting:
         fitting = Fitting(kernel, place)
         activation = place.activation
-        if kernel.unfit is not None:
+        if place.begins and (kernel.role == "table" or kernel.unfit is None):
+            self._beginning(fitting, place)
+        elif kernel.unfit is not None:
             fitting.reason = kernel.unfit
         elif activation is not None:
             fitting.depth = self._depth(place)
@@ -166,7 +173,9 @@ class Planner:
                 fitting.depth = self._depth(before)
                 fitting.reason = "output of a function of few inputs"
                 self._few_kernel(fitting, before)
-        elif place.blocks and (place.is_output or place.following.startswith(LINEAR)):
+        elif place.blocks and (
+            place.is_output or place.rated or place.following.startswith(LINEAR)
+        ):
             # The sum of all branches has then the spread of one: undivided, 100 blocks
             # `h + V tanh(W h)` reach an accuracy of .911 on digits, with this .954, from zeros .961
             # (`examples/benchmarks/residual_scale.py`). Zeros would leave W without a gradient.
@@ -329,6 +338,28 @@ class Planner:
         if place.bottleneck is not None:
             axes = {"bottleneck": place.bottleneck, **axes}
         self._take(fitting, rotation, activation.identifier, depth=depth, **axes)
+
+    def _beginning(self, fitting: Fitting, place: Place) -> None:
+        """Of what a stream begins with: of the root mean square 1, all its terms together.
+
+        Where it is small, as Keras's embeddings are, the first blocks make all of the stream, and
+        its size is another within a few steps: rates cannot follow.
+        """
+        terms, kernel = place.begins, fitting.kernel
+        fitting.reason = "begins a stream" if terms == 1 else f"one of {terms} that begin a stream"
+        size = 1 / math.sqrt(terms)
+        if kernel.role == "table":
+            self._take(fitting, keras.initializers.RandomNormal, stddev=rounded(size))
+            return
+        if not self._is_measured(place):
+            fitting.say("an input of root mean square 1 is assumed")
+        gain = size / math.sqrt(self._squares[place.step.inputs[0]])
+        window = len(kernel.variable.shape) - 2
+        axes = kernel.axes
+        if window and not axes:
+            axes = {"input_axes": list(range(window + 1)), "output_axes": [window + 1]}
+        rotation = initializers.OddSigmoidOrthogonal
+        self._take(fitting, rotation, depth=1, gain=rounded(gain), **axes)
 
     def _linear(self, fitting: Fitting, place: Place, gain: float) -> None:
         """Of a kernel that no activation follows before the next."""

@@ -32,6 +32,27 @@ class TailoredKernel:
     measured: float | None
 
 
+@dataclass(frozen=True)
+class TailoredRate:
+    """A layer that stands for a normalization, a `DynamicOddSigmoid`, and what it got.
+
+    Attributes:
+        layer: The name of the layer; its path where another layer has the same name.
+        activation: The name of its activation.
+        rms: With data, the root mean square of what enters, at the first call.
+        rate: Its rate; `None` if it was left as it was.
+        gamma: What all entries of its `gamma` became; `None` where it has none, or was left.
+        reason: Why it was left; or `""`.
+    """
+
+    layer: str
+    activation: str | None
+    rms: float | None
+    rate: float | None
+    gamma: float | None
+    reason: str
+
+
 @dataclass(frozen=True, repr=False)
 class TailorReport:
     """What `tailor` did, or with `dry_run` would do.
@@ -42,11 +63,13 @@ class TailorReport:
             `"calls"`, the order of the layers' calls on data, where the model's code needs numbers:
             what lies between two layers was then not seen.
         dry_run: Whether the model was left as it was.
+        rates: A `TailoredRate` for each layer that stands for a normalization.
     """
 
     kernels: tuple[TailoredKernel, ...]
     source: str
     dry_run: bool
+    rates: tuple[TailoredRate, ...] = ()
 
     @property
     def tailored(self) -> int:
@@ -55,7 +78,11 @@ class TailorReport:
 
     def __repr__(self) -> str:
         state = ", a dry run" if self.dry_run else ""
-        return f"<TailorReport: {self.tailored} of {len(self.kernels)} kernels{state}>"
+        rates = ""
+        if self.rates:
+            given = sum(row.rate is not None for row in self.rates)
+            rates = f", {given} of {len(self.rates)} rates"
+        return f"<TailorReport: {self.tailored} of {len(self.kernels)} kernels{rates}{state}>"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON knows it."""
@@ -64,10 +91,11 @@ class TailorReport:
             "dry_run": self.dry_run,
             "tailored": self.tailored,
             "kernels": [asdict(kernel) for kernel in self.kernels],
+            "rates": [asdict(rate) for rate in self.rates],
         }
 
     def print(self, console: Any = None) -> None:
-        """Prints a table.
+        """Prints a table of the kernels, and one of the rates where there are any.
 
         Args:
             console: A `rich.console.Console`; by default a new one.
@@ -104,7 +132,25 @@ class TailorReport:
                 *("" if number is None else f"{number:.3g}" for number in numbers),
             )
         console.print(table)
+        if self.rates:
+            console.print(self._table_of_rates())
         verb = "would be tailored" if self.dry_run else "tailored"
         seen = "" if self.source == "graph" else ", by the order of the layers' calls"
         line = f"{self.tailored} of {len(self.kernels)} kernels {verb}{seen}."
         console.print(line, markup=False, highlight=False)
+
+    def _table_of_rates(self) -> Any:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("layer", title="Rates", box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        table.columns[0].overflow = "fold"
+        for title in ("rms", "rate", "gamma"):
+            table.add_column(title, justify="right", no_wrap=True)
+        table.add_column("")
+        for row in self.rates:
+            numbers = (row.rms, row.rate, row.gamma)
+            shown = ("" if number is None else f"{number:.3g}" for number in numbers)
+            table.add_row(Text(row.layer), *shown, row.reason)
+        return table

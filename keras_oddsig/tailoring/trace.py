@@ -18,6 +18,7 @@ from typing import Any, Final
 import keras
 from keras import ops
 
+from keras_oddsig.layers.dynamic import DynamicOddSigmoid
 from keras_oddsig.signal import recording, selection
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring import kernels
@@ -177,9 +178,17 @@ class Tracer:
         return step
 
 
+_CLOSED: Final = (
+    keras.layers.RNN,
+    keras.layers.Activation,
+    keras.layers.TimeDistributed,
+    DynamicOddSigmoid,
+)
+
+
 def is_open(layer: Any) -> bool:
     """Whether a layer is the code that it runs: made of others, or a user's own without kernels."""
-    if isinstance(layer, keras.layers.RNN | keras.layers.Activation | keras.layers.TimeDistributed):
+    if isinstance(layer, _CLOSED):
         return False
     parts = layer._flatten_layers(include_self=False, recursive=False)
     if any(selection.kernels(part) for part in parts):

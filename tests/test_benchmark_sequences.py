@@ -142,7 +142,7 @@ def test_smoke_trains_as_keras_does_and_goes_on(tmp_path, capsys):
         metrics=["accuracy"],
     )
     x, y = task.train
-    for batch in starts._batches(found["seed"], cell.steps, cell.batch, len(x)):
+    for batch in starts.batches(found["seed"], cell.steps, cell.batch, len(x)):
         model.train_on_batch(x[batch], y[batch])
     for part in ("validation", "test"):
         loss, accuracy = model.evaluate(*getattr(task, part), verbose=0)

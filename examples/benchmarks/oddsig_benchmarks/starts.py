@@ -69,6 +69,25 @@ def of_model(model: keras.Model) -> Forward:
     return forward
 
 
+def descent(
+    forward: Forward, loss: Measure, optimizer: keras.optimizers.Optimizer
+) -> Callable[..., Any]:
+    """A step of a built optimizer: from weights, its memory, a learning rate, inputs and targets.
+
+    It gives the weights and the memory after the step, and the loss before it.
+    """
+
+    def step(weights: Any, memory: Any, rate: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
+        value, gradient = jax.value_and_grad(lambda weights: loss(forward(weights, x), y))(weights)
+        memory = [
+            rate if variable is optimizer.learning_rate else each
+            for variable, each in zip(optimizer.variables, memory, strict=True)
+        ]
+        return *optimizer.stateless_apply(memory, gradient, weights), value
+
+    return step
+
+
 class Training:
     """Trains from each start with each learning rate: Adam, cosine decay, gradients clipped at 1.
 
@@ -111,7 +130,7 @@ class Training:
             for values in zip(*(starts[way, seed] for way, seed, _ in keys), strict=True)
         ]
         samples = len(self._train[0])
-        orders = np.stack([_batches(key[1], self.steps, self.batch, samples) for key in keys])
+        orders = np.stack([batches(key[1], self.steps, self.batch, samples) for key in keys])
         peaks = jnp.asarray([key[2] for key in keys], "float32")
         losses, found = self._runs(weights, peaks, jnp.asarray(orders))
         return {
@@ -122,17 +141,12 @@ class Training:
     def _run(self, weights: Any, rate: Any, order: Any) -> tuple[Any, Any]:
         x, y = self._train
 
+        descend = descent(self._forward, self._loss, self._optimizer)
+
         def step(carry: Any, inputs: Any) -> tuple[Any, Any]:
-            weights, memory = carry
             chosen, factor = inputs
-            loss, gradient = jax.value_and_grad(
-                lambda weights: self._loss(self._forward(weights, x[chosen]), y[chosen])
-            )(weights)
-            memory = [
-                rate * factor if variable is self._optimizer.learning_rate else value
-                for variable, value in zip(self._optimizer.variables, memory, strict=True)
-            ]
-            return self._optimizer.stateless_apply(memory, gradient, weights), loss
+            *carry, loss = descend(*carry, rate * factor, x[chosen], y[chosen])
+            return tuple(carry), loss
 
         memory = [variable.value for variable in self._optimizer.variables]
         (weights, _), losses = jax.lax.scan(step, (weights, memory), (order, self._factors))
@@ -171,7 +185,8 @@ def scores(
     return {key: float(outcome.scores[0, 0]) for key, outcome in outcomes.items()}
 
 
-def _batches(seed: int, steps: int, batch: int, samples: int) -> np.ndarray:
+def batches(seed: int, steps: int, batch: int, samples: int) -> np.ndarray:
+    """Indices of the samples of each step, `(steps, batch)`, each sample once an epoch."""
     rng = np.random.default_rng(seed)
     epochs = -(-steps * batch // samples)
     order = np.concatenate([rng.permutation(samples) for _ in range(epochs)])

@@ -100,7 +100,8 @@ class Recorder:
         if seen or _tracing.trace_level() != self._level:
             return call(layer, *args, **kwargs)
         watched, dynamic = id(layer) in self.watch.layers, False
-        if getattr(outer, "activation", None) is layer:
+        holder = selection.wrapped(outer) or outer  # `TimeDistributed` runs its layer's `call`
+        if getattr(holder, "activation", None) is layer:
             dynamic = id(outer) in self.watch.dynamic
             if id(outer) in self.watch.layers:
                 watched = id(outer) in self.watch.blocks

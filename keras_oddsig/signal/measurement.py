@@ -186,7 +186,7 @@ class Measurement:
         columns = [
             statistics.statistics(outputs, [_bound(call) for call in calls], _first_row(calls))
         ]
-        names = FORWARD
+        names: tuple[str, ...] = FORWARD
         by_owner: dict[int, Any] = {}
         if preactivations:
             rows = [row for row, call in enumerate(calls) if call.dynamic]
@@ -389,7 +389,9 @@ def _measurement(model: Any, layers: Any, loss: Loss | None, histograms: bool) -
         (id(layer), id(getattr(layer, "activation", None))) for layer in selection.layers_of(model)
     ]
     policies = [layer.dtype_policy.name for layer in selection.layers_of(model)]
-    key = (fresh.watch.layers, loss, histograms, *state, *policies, bool(model.run_eagerly))
+    watch = fresh.watch
+    selected = (watch.layers, watch.inside, watch.dynamic, watch.around)
+    key = (*selected, loss, histograms, *state, *policies, bool(model.run_eagerly))
     kept = _cache.setdefault(model, {})
     try:
         found = kept.pop(key, fresh)

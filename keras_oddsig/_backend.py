@@ -331,11 +331,11 @@ def differentiate(
     Args:
         forward: From the parameters, and a function to pass each output of interest
             through before it is used, to the loss, those outputs as passed on, in order,
-            and one more tensor or None.
+            and anything more that is made of tensors.
         parameters: Tensors.
 
     Returns:
-        The outputs, the tensor more, the gradients of the outputs and those of the
+        The outputs, what is more, the gradients of the outputs and those of the
         parameters; zeros where the loss does not depend on one.
     """
     match _BACKEND:

@@ -211,6 +211,13 @@ class TestBlocks:
         assert second_inside.is_set()
         assert block.activation is keras.activations.tanh
 
+    def test_what_was_looked_at_by_default_is_not_taken_for_what_is_asked_for(self):
+        model = keras.Sequential(
+            [keras.Input((8,)), Block("tanh", name="block"), Dense(8, "tanh", name="dense")]
+        )
+        assert names(ko.signal_report(model, data())) == ["block", "dense"]
+        assert names(ko.signal_report(model, data(), layers="dense")) == ["dense"]
+
     def test_its_function_is_what_it_was(self):
         block = Block("tanh")
         model = keras.Sequential([keras.Input((8,)), block])

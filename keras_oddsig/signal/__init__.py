@@ -14,7 +14,9 @@ is a layer or a function, so that a sum behind it is not taken for its output. W
 inside a loop (the cell of an RNN, the layer in `TimeDistributed`), or inside a function that the
 backend traces on its own (`keras.ops.scan`, `vectorized_map`), is not seen; by default the layer
 around it is the row. A `keras_oddsig.LayerStack` is looked at as the single layers that it stands
-for, `layer_stack.0`, `layer_stack.1` and so on.
+for, `layer_stack.0`, `layer_stack.1` and so on. Of a `keras_oddsig.DynamicOddSigmoid`, or one of
+its kind, the row is what its `f` returns, before `gamma` and `beta`. It stands for itself: no other
+row is compared with it, nor it with another.
 
 **Which activations.** Those of this package, Keras's and the backends' functions of the class. Any
 other function is checked by the solver, once.
@@ -26,10 +28,11 @@ other function is checked by the solver, once.
 - `rms`: `sqrt(mean(x**2))`.
 - `min`, `max`: the least and the greatest `x`.
 - `saturated`: fraction of `abs(x) > 0.97 sup abs(f)`; NaN unless `f` is odd-sigmoid.
-- `dead`: fraction of `abs(x) < 0.001 rms_1`, `rms_1` being the `rms` of the first row.
+- `dead`: fraction of `abs(x) < 0.001 rms_1`, `rms_1` being the `rms` of the first row that is not
+  of a `DynamicOddSigmoid`; NaN of such a one.
 - `negative_rate`: fraction of values whose sign differs from that of the same unit and sample
-  in the first row; NaN where the shapes differ. A rotation moves the signal between units:
-  with one the rate is 1/2 from the next row on, and says nothing.
+  in that first row; NaN where the shapes differ, and of a `DynamicOddSigmoid`. A rotation moves the
+  signal between units: with one the rate is 1/2 from the next row on, and says nothing.
 - `cosine`: mean of `abs(x_i . x_j) / (norm(x_i) norm(x_j))` over pairs of samples that are not
   0; NaN without a pair. 1 when all samples have become one direction.
 - `effective_rank`: the participation ratio `(tr G)**2 / tr(G**2)`, `G = z z^T`, `z` being `x`
@@ -37,6 +40,9 @@ other function is checked by the solver, once.
   lie on a line, NaN when they do not differ by more than rounding.
 - `spread_min`, `spread_q25`, `spread_median`, `spread_q75`, `spread_max`: quantiles over the
   samples of a sample's own spread, the standard deviation over its units.
+- `preactivation_rms`, in a model with a `DynamicOddSigmoid`: of what enters its `f`, the rate times
+  what enters the layer, plus the shift, the root mean square; NaN of other rows. It is to be of
+  size 1: where it is small `f` is linear, where it is large it saturates.
 - `kernel_gradient`, with a loss: norm of its gradient with respect to the kernels (all floating
   weights of rank 2 or more) of the layer, or of the one whose output it activates; NaN without
   one, as in a quantized layer.
@@ -48,8 +54,8 @@ other function is checked by the solver, once.
   by differences of fourth order, in steps of a twentieth of an input's standard deviation.
 
 `cosine` and `effective_rank` see the first 64 samples of a batch. Over several batches `mean`,
-`std`, `rms`, the extremes and the fractions are those of all their samples; gradients are
-combined as root mean squares, the rest as means, by the number of samples.
+`std`, `rms`, `preactivation_rms`, the extremes and the fractions are those of all their samples;
+gradients are combined as root mean squares, the rest as means, by the number of samples.
 
 Reference for the participation ratio: Gao et al., [A theory of multineuronal dimensionality,
 dynamics and measurement](https://doi.org/10.1101/214262), 2017.

@@ -26,6 +26,7 @@ from keras_oddsig.signal.losses import Loss
 from keras_oddsig.signal.recording import Call, Recorder
 from keras_oddsig.signal.statistics import (
     BACKWARD,
+    DYNAMIC,
     FORWARD,
     SOMETIMES_UNDEFINED,
     dtype_of,
@@ -76,11 +77,13 @@ class _Layout:
 
     Attributes:
         calls: The rows.
+        names: The statistics.
         known: Which statistics are defined, shape `(rows, statistics)`.
         source: Whether anything is known to enter.
     """
 
     calls: tuple[Call, ...]
+    names: tuple[str, ...]
     known: NDArray[np.bool_]
     source: bool
 
@@ -117,10 +120,6 @@ class Measurement:
         """Those of the same rows by the model's inputs."""
         return InputDerivatives(self._model(), self.watch)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return FORWARD if self._loss is None else FORWARD + BACKWARD
-
     def __call__(self, x: Any, y: Any = None) -> Measured:
         with unrolled(self._model()):
             return self._measured(x, y)
@@ -135,7 +134,7 @@ class Measurement:
             self._function(_backend.values_of(model.variables), data)
         ).astype("float64")
         layout = self._layouts[_shapes(data)]
-        names = self.names
+        names = layout.names
         table, last = numbers[:-1], numbers[-1]
         # No NaN is made on the device, where a user may be hunting one: see `statistics`.
         statistic = np.where(layout.known, table[:, : len(names)], math.nan)
@@ -171,8 +170,9 @@ class Measurement:
                 with keras.StatelessScope(state), recording.recording(recorder, layers):
                     model(data[0], training=False)
                 outputs, source = recorder.outputs, recorder.source
+                preactivations = recorder.preactivations
             else:
-                recorder, outputs, source, gradients = self._differentiate(
+                recorder, outputs, (source, preactivations), gradients = self._differentiate(
                     self._loss, model, layers, state, data
                 )
         if not outputs:
@@ -183,15 +183,25 @@ class Measurement:
         if any(None in tuple(each.shape) for each in (*outputs, source) if each is not None):
             raise _backend.UnknownShapeError
         calls = tuple(recorder.named_calls())
-        columns = [statistics.statistics(outputs, [_bound(call) for call in calls])]
+        columns = [
+            statistics.statistics(outputs, [_bound(call) for call in calls], _first_row(calls))
+        ]
+        names: tuple[str, ...] = FORWARD
         by_owner: dict[int, Any] = {}
+        if preactivations:
+            rows = [row for row, call in enumerate(calls) if call.dynamic]
+            columns.append(
+                statistics.sizes_of(preactivations, rows, len(calls), dtype_of(columns[0]))
+            )
+            names += DYNAMIC
         if gradients is not None:
             of_outputs, by_owner = gradients
             columns.append(_gradient_norms(calls, of_outputs, by_owner))
+            names += BACKWARD
         if self._histograms:
             columns.append(statistics.histograms(outputs))
         self._layouts[_shapes(data)] = _Layout(
-            calls, _known(calls, self.names, by_owner), source is not None
+            calls, names, _known(calls, names, by_owner), source is not None
         )
         dtype = dtype_of(columns[0])
         table = ops.concatenate([ops.cast(column, dtype) for column in columns], axis=1)
@@ -201,7 +211,10 @@ class Measurement:
     def _differentiate(
         self, compute_loss: Loss, model: Any, layers: Any, state: Any, data: Any
     ) -> Any:
-        """The recorder, outputs, source, and gradients: of outputs, of kernels by their layer."""
+        """The recorder, outputs, source and preactivations, and gradients.
+
+        These are of outputs, and of kernels by their layer.
+        """
         # Integers, as in a quantized layer, have no gradient.
         kernels = [k for k in selection.kernels(model) if keras.backend.is_float_dtype(k.dtype)]
         recorder = None
@@ -214,11 +227,11 @@ class Measurement:
                 with recording.recording(recorder, layers):
                     prediction = model(data[0], training=False)
                 loss = compute_loss(data[1], prediction)
-            return loss, recorder.outputs, recorder.source
+            return loss, recorder.outputs, (recorder.source, recorder.preactivations)
 
         mapping = {id(variable): value for variable, value in state}
         parameters = [mapping.get(id(kernel), kernel.value) for kernel in kernels]
-        outputs, source, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
+        outputs, more, of_outputs, of_kernels = _backend.differentiate(forward, parameters)
         by_kernel = {id(kernel): g for kernel, g in zip(kernels, of_kernels, strict=True)}
         assert recorder is not None
         by_owner = {}
@@ -230,7 +243,7 @@ class Measurement:
             found = [by_kernel[id(k)] for k in learning if id(k) in by_kernel]
             if found and id(owner) not in by_owner:
                 by_owner[id(owner)] = norm_of(ops.stack([norm_of(each) for each in found])[None])
-        return recorder, outputs, source, (of_outputs, by_owner)
+        return recorder, outputs, more, (of_outputs, by_owner)
 
 
 def _check_model(model: Any) -> None:
@@ -248,12 +261,19 @@ def _check_model(model: Any) -> None:
     )
 
 
+def _first_row(calls: Sequence[Call]) -> int:
+    """The row with which others are compared; one of a `DynamicOddSigmoid` stands for itself."""
+    return next((row for row, call in enumerate(calls) if not call.dynamic), 0)
+
+
 def _bound(call: Call) -> float | None:
     return None if call.activation is None else call.activation.profile.bound
 
 
 def _owner(call: Call) -> Any:
     """The layer whose kernels belong to a row, or None."""
+    if call.dynamic:  # whose `gamma` may be of rank 2
+        return call.producer
     inside = call.layer is not None and selection.kernels(call.layer)
     return call.producer if call.producer is not None or not inside else call.layer
 
@@ -264,10 +284,15 @@ def _known(
     """Which statistics are defined, as far as shapes and layers tell: (rows, statistics)."""
     known = {name: np.ones(len(calls), dtype=bool) for name in names}
     known["saturated"] = np.array([call.activation is not None for call in calls])
-    first = calls[0].shape
+    first = calls[_first_row(calls)].shape
     known["negative_rate"] = np.array(
         [math.prod(call.shape[1:]) == math.prod(first[1:]) for call in calls]
     ) & np.array([call.shape[0] == first[0] for call in calls])
+    dynamic = np.array([call.dynamic for call in calls])
+    known["dead"] &= ~dynamic
+    known["negative_rate"] &= ~dynamic
+    if DYNAMIC[0] in known:
+        known[DYNAMIC[0]] = dynamic
     if "kernel_gradient" in known:
         known["kernel_gradient"] = np.array([id(_owner(call)) in by_owner for call in calls])
     return np.stack([known[name] for name in names], axis=1)
@@ -320,7 +345,7 @@ def pooled(measured: Sequence[Measured]) -> Measured:
 
     table = {name: average(values) for name, values in tables.items()}
     table["std"] = np.sqrt(average(tables["std"] ** 2 + (tables["mean"] - table["mean"]) ** 2))
-    for name in ("rms", *BACKWARD):
+    for name in ("rms", *DYNAMIC, *BACKWARD):
         if name in table:
             table[name] = root_mean_square(tables[name])
     for name in SOMETIMES_UNDEFINED:
@@ -364,7 +389,9 @@ def _measurement(model: Any, layers: Any, loss: Loss | None, histograms: bool) -
         (id(layer), id(getattr(layer, "activation", None))) for layer in selection.layers_of(model)
     ]
     policies = [layer.dtype_policy.name for layer in selection.layers_of(model)]
-    key = (fresh.watch.layers, loss, histograms, *state, *policies, bool(model.run_eagerly))
+    watch = fresh.watch
+    selected = (watch.layers, watch.inside, watch.dynamic, watch.around)
+    key = (*selected, loss, histograms, *state, *policies, bool(model.run_eagerly))
     kept = _cache.setdefault(model, {})
     try:
         found = kept.pop(key, fresh)

@@ -21,7 +21,7 @@ from keras_oddsig.signal.recording import Call
 
 def initializer_of(call: Call) -> Any:
     """Our initializer of the kernel before an activation, if it was made for that one."""
-    activation = call.activation
+    activation = None if call.dynamic else call.activation  # a rate of its own comes between
     layer = call.producer
     name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
     initializer = getattr(selection.wrapped(layer) or layer, name, None)
@@ -97,7 +97,8 @@ def predict(measured: Measured) -> list[Prediction]:
             first_gain = _first_gain(chain[0])
             spreads = _spreads(initializer, len(chain), rms[start], first_gain)
             rates: list[float | None] = [None] * len(chain)
-            unbroken = all(call.follows for call in measured.calls[: start + 1])
+            before = measured.calls[: start + 1]
+            unbroken = all(call.follows and not call.dynamic for call in before)
             if start <= 1 and unbroken and 0 < rms[1] < math.inf:
                 rates = _rates(initializer, start + len(chain) - 1, rms[1])[start:]
             found += zip(spreads, rates, strict=True)

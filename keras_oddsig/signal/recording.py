@@ -18,6 +18,7 @@ from keras import ops
 
 from keras_oddsig import _keras, _tracing
 from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.layers.dynamic import DynamicOddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.selection import Watch
 
@@ -37,6 +38,8 @@ class Call:
         activation: The odd-sigmoid activation that made it, or None.
         activation_name: What to call its activation; None without one.
         shape: Of the output.
+        dynamic: Whether the layer is a `DynamicOddSigmoid`, of which this is what its activation
+            returned.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Call:
     activation: OddSigmoid | None
     activation_name: str | None
     shape: tuple[int, ...]
+    dynamic: bool = False
 
 
 class Listener(Protocol):
@@ -70,6 +74,7 @@ class Recorder:
         outputs: The tensors, one a row.
         calls: The rows, under the names of their layers.
         source: The first tensor that enters a layer with a kernel, or else a watched one.
+        preactivations: What entered the activation, of each row of a `DynamicOddSigmoid`.
     """
 
     watch: Watch
@@ -77,8 +82,10 @@ class Recorder:
     outputs: list[Any] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     source: Any = None
+    preactivations: list[Any] = field(default_factory=list)
     _owners: list[Any] = field(default_factory=list)
     _stack: list[Any] = field(default_factory=list)
+    _entering: list[Any] = field(default_factory=list)  # what enters each layer of the stack
     # The last tensor that a kernel made, by which layer, and from what; the last that an
     # activation inside a block made, and which.
     _produced: tuple[Any, Any, Any] = (None, None, None)
@@ -92,22 +99,28 @@ class Recorder:
         seen = outer is layer or isinstance(outer, keras.layers.RNN)
         if seen or _tracing.trace_level() != self._level:
             return call(layer, *args, **kwargs)
-        watched = id(layer) in self.watch.layers
-        if id(outer) in self.watch.layers and getattr(outer, "activation", None) is layer:
-            watched = id(outer) in self.watch.blocks
+        watched, dynamic = id(layer) in self.watch.layers, False
+        holder = selection.wrapped(outer) or outer  # `TimeDistributed` runs its layer's `call`
+        if getattr(holder, "activation", None) is layer:
+            dynamic = id(outer) in self.watch.dynamic
+            if id(outer) in self.watch.layers:
+                watched = id(outer) in self.watch.blocks
         source = args[0] if args else None
-        if not self.calls and (
-            id(layer) in self.watch.kernels or (watched and self.source is None)
-        ):
+        reads = watched or id(layer) in self.watch.dynamic
+        if not self.calls and (id(layer) in self.watch.kernels or (reads and self.source is None)):
             self.source = first_float(source)
         before = len(self.calls)
         self._stack.append(layer)
+        self._entering.append(source)
         try:
             result = call(layer, *args, **kwargs)
         finally:
             self._stack.pop()
+            self._entering.pop()
         # What is inside may be hidden in a loop, or called in a way of its own.
-        if watched or (id(layer) in self.watch.around and len(self.calls) == before):
+        if dynamic:
+            result = self._record(result, outer, self._entering[-1], outer, first_float(source))
+        elif watched or (id(layer) in self.watch.around and len(self.calls) == before):
             result = self._record(result, layer, source)
         if id(layer) in self.watch.kernels:
             self._produced = (result, layer, source)
@@ -125,8 +138,13 @@ class Recorder:
         self._activated = (result, block)
         return result
 
-    def _record(self, result: Any, layer: Any, source: Any, of: Any = None) -> Any:
-        """Records an output of `layer`, made from `source` by the activation of `of`."""
+    def _record(
+        self, result: Any, layer: Any, source: Any, of: Any = None, preactivation: Any = None
+    ) -> Any:
+        """Records an output of `layer`, made from `source` by the activation of `of`.
+
+        Of a `DynamicOddSigmoid` with what entered the activation itself.
+        """
         output = first_float(result)
         if output is None or len(output.shape) == 0:
             return result
@@ -147,10 +165,14 @@ class Recorder:
         if of is not None:
             activation, name = self.watch.activations[id(of)], self.watch.names[id(of)]
         self.outputs.append(tapped)
+        dynamic = preactivation is not None
+        if dynamic:
+            self.preactivations.append(preactivation)
         shape = tuple(output.shape)
         whole = layer is self._stack[0] if self._stack else False
+        holder = None if whole else layer
         self.calls.append(
-            Call(layer.name, None if whole else layer, producer, follows, activation, name, shape)
+            Call(layer.name, holder, producer, follows, activation, name, shape, dynamic)
         )
         self._owners.append(layer)
         return result
@@ -158,6 +180,8 @@ class Recorder:
     def _activation_at_the_end(self, output: Any, layer: Any, producer: Any) -> tuple[Any, Any]:
         """The layer whose activation made an output, and the one whose kernel did, or None."""
         inner = selection.wrapped(layer)
+        if isinstance(inner, DynamicOddSigmoid):
+            return None, None  # behind `gamma` and `beta` no bound is known
         if inner is not None:
             return layer, inner if id(layer) not in self.watch.kernels else layer
         if id(layer) in self.watch.blocks:

@@ -116,6 +116,7 @@ class SignalReport:
             "spread": "std",
             "predicted": "",
             "saturated": "saturated",
+            "rms in": "preactivation_rms",
             "cosine": "cosine",
             "rank": "effective_rank",
             "gradient": "activation_gradient",
@@ -200,6 +201,12 @@ def signal_report(
     - `"exploding gradient"`, `"vanishing gradient"`: between the last row and the first the
       gradient changes by more than a factor 100;
     - `"not finite"`.
+
+    A layer that stands where a normalization stood, `DynamicTanh` and its kind, is looked at before
+    its `gamma` and `beta`, and judged by itself. It has one statistic more, `preactivation_rms`
+    ("rms in" where the report is printed): the root mean square of what enters its function, the
+    rate included. It is `"saturating"` where most of it is near the bound, and `"collapsing"` where
+    that is below 0.1 and `gamma` does not make up for it.
 
     The verdict is on the signal, mostly that at initialization; it does not say how well
     a model is trained.

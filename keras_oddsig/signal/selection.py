@@ -15,6 +15,7 @@ import keras
 from keras_oddsig import activations
 from keras_oddsig._scales import shared_activation
 from keras_oddsig.activations import OddSigmoid
+from keras_oddsig.layers.dynamic import DynamicOddSigmoid
 
 
 def activation_of(layer: Any) -> OddSigmoid | None:
@@ -50,7 +51,10 @@ def bias_of(layer: Any) -> Any:
 
 
 def normalizes(layer: Any) -> bool:
-    """Whether a layer sets the scale of a signal by itself; of data it does not count."""
+    """Whether a layer sets the scale of a signal by itself; of data it does not count.
+
+    A `DynamicOddSigmoid` does not: it squashes what is large, and passes on what is small as it is.
+    """
     name = type(layer).__name__
     return name.endswith("Normalization") and not isinstance(layer, keras.layers.Normalization)
 
@@ -109,6 +113,8 @@ class Watch:
         layers: Those of which each call is a row.
         blocks: Those made of others: their `activation` may be anywhere inside.
         inside: Blocks of which each call of their `activation`, a function, is a row.
+        dynamic: Each a `DynamicOddSigmoid` of which each call of its `activation`, a layer, is a
+            row: what it is before `gamma` and `beta`.
         around: Those whose call is a row where of what is watched inside nothing is seen.
         activations: The activation of every layer of the model, if odd-sigmoid.
         names: The names of the activations.
@@ -118,6 +124,7 @@ class Watch:
     layers: frozenset[int]
     blocks: frozenset[int]
     inside: frozenset[int]
+    dynamic: frozenset[int]
     around: frozenset[int]
     activations: Mapping[int, OddSigmoid | None]
     names: Mapping[int, str | None]
@@ -130,19 +137,23 @@ def watch(model: Any, layers: Any = None) -> Watch:
     found = {id(layer): activation_of(layer) for layer in parts}
     chosen = set(map(id, _select(parts, layers, found)))
     blocks = {id(layer) for layer in parts if is_block(layer)}
+    dynamic = {id(layer) for layer in parts if isinstance(layer, DynamicOddSigmoid)}
     inside, around = set(), set()
     if layers is None:
         inside = chosen & blocks
         chosen -= blocks
         around = {id(layer) for layer in parts[1:] if _contains(layer, chosen)} | inside
+    whole = chosen - dynamic
+    around |= chosen & dynamic
     return Watch(
-        frozenset(chosen),
+        frozenset(whole),
         frozenset(blocks),
         frozenset(inside),
-        frozenset(around - chosen - {id(model)}),
+        frozenset(chosen & dynamic),
+        frozenset(around - whole - {id(model)}),
         found,
         {id(layer): activation_name(layer) for layer in parts},
-        frozenset(id(layer) for layer in parts if has_own_kernels(layer)),
+        frozenset(id(p) for p in parts if id(p) not in dynamic and has_own_kernels(p)),
     )
 
 

@@ -28,6 +28,8 @@ FORWARD: Final = (
     "effective_rank",
     *_SPREADS,
 )
+# Of the layers that stand where a normalization stood, and only in their company.
+DYNAMIC: Final = ("preactivation_rms",)
 BACKWARD: Final = ("kernel_gradient", "activation_gradient")
 
 # Those that a batch may leave undefined. None is negative: there the device writes -1, for a
@@ -43,10 +45,11 @@ _PAIRED: Final = 64
 _TOGETHER: Final = 2**24
 
 
-def statistics(outputs: list[Any], bounds: list[float | None]) -> Any:
+def statistics(outputs: list[Any], bounds: list[float | None], first_row: int = 0) -> Any:
     """The forward statistics of outputs (B, ...), shape (outputs, statistics).
 
-    `saturated` is 0 where the bound is None, `negative_rate` where the shape is not the first's.
+    `saturated` is 0 where the bound is None, `negative_rate` where the shape is not the first's,
+    which is that of `first_row`.
     """
     matrices = [matrix(output) for output in outputs]
     groups: dict[Any, list[list[int]]] = {}
@@ -55,11 +58,12 @@ def statistics(outputs: list[Any], bounds: list[float | None]) -> Any:
         if len(parts[-1]) * math.prod(x.shape) > _TOGETHER:
             parts.append([])
         parts[-1].append(i)
-    rms = root_mean_square(matrices[0])
+    begin = matrices[first_row]
+    rms = root_mean_square(begin)
     rows: list[Any] = [None] * len(outputs)
     for part in itertools.chain.from_iterable(groups.values()):
         x = ops.stack([matrices[i] for i in part])
-        first = matrices[0] if x.shape[1:] == matrices[0].shape else None
+        first = begin if x.shape[1:] == begin.shape else None
         bound = np.array([math.inf if bounds[i] is None else bounds[i] for i in part])
         block = _block(x, bound, first, ops.cast(rms, x.dtype))
         for row, i in enumerate(part):
@@ -171,6 +175,14 @@ def _directions(x: Any) -> tuple[Any, Any]:
     rank = ops.where(differ, ops.square(trace) / ops.where(differ, squares, one), undefined)
     # A NaN compares as false above, and must not look like an absent pair.
     return cosine + 0 * trace, rank + 0 * trace
+
+
+def sizes_of(tensors: list[Any], rows: list[int], count: int, dtype: str) -> Any:
+    """Root mean squares of tensors, one of each of `rows`, 0 in the others: shape (count, 1)."""
+    found = [ops.zeros((), dtype)] * count
+    for row, tensor in zip(rows, tensors, strict=True):
+        found[row] = ops.cast(root_mean_square(matrix(tensor)), dtype)
+    return ops.stack(found)[:, None]
 
 
 def source_of(tensor: Any, dtype: str) -> Any:

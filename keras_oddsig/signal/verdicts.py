@@ -74,11 +74,19 @@ BLIND: Final = 0.97
 # (`docs/benchmarks-pinn.md`).
 ROUGH: Final = 8.0
 
+# Root mean square of what enters the `f` of a `DynamicOddSigmoid`, and of what is left behind its
+# `gamma`. A transformer of 4 blocks, 64 wide, on characters, whose embeddings are of size .03 (300
+# steps of Adam, one seed; loss, with LayerNormalization 3.06): where .01, .03 or .1 enters every
+# `f`, 3.20 to 3.21, .3, 3.15, 1, 3.13; where .01 enters and gamma makes .1, .3 or 1 of it, 3.10,
+# 3.06 and 3.16.
+WEAK: Final = 0.1
+
 HEALTHY: Final = "healthy"
 
 # A new start, as the advice writes it: of a floor above, and run by nobody here.
 TAILOR: Final = "ko.tailor(model, x)"
 _BY_ITSELF: Final = "which treats a function of few inputs by itself"
+_BY_WHAT_ENTERS: Final = "which sets the rate and gamma of each such layer by what enters it"
 
 
 def judge(
@@ -90,31 +98,47 @@ def judge(
     """
     table, count = measured.table, len(measured.calls)
     finite = np.isfinite(np.stack([table[k] for k in ("mean", "std", "min", "max")])).all(axis=0)
+    dynamic = np.array([call.dynamic for call in measured.calls])
+    if dynamic.any():  # whose output is finite though what enters it is not
+        finite &= np.isfinite(table["preactivation_rms"]) | ~dynamic
     if not finite.all():
         start = int(np.argmin(finite))
         return [HEALTHY if ok else "not finite" for ok in finite], "not finite", start
-    odd = np.array([call.activation is not None for call in measured.calls])
+    odd = np.array([_in_chain(call) for call in measured.calls])
     # Comparisons are between rows of one sort: a softmax is small, a ReLU's samples alike.
-    judged = np.flatnonzero(odd if odd.any() else ~odd)
-    wrong = _faults(measured, predictions, judged)
-    # One unit has one direction, in which all samples lie: that it does is no news.
-    several = judged[(measured.values / measured.samples)[judged] > 1]
-    compared = several if len(several) else judged
-    lasting = [(name, _final_run(wrong[name], compared)) for name in _FORWARD_VERDICTS]
+    judged = np.flatnonzero(odd if odd.any() or dynamic.any() else ~odd)
+    lasting = []
+    if len(judged):
+        wrong = _faults(measured, predictions, judged)
+        # One unit has one direction, in which all samples lie: that it does is no news.
+        several = judged[(measured.values / measured.samples)[judged] > 1]
+        compared = several if len(several) else judged
+        lasting = [(name, _final_run(wrong[name], compared)) for name in _FORWARD_VERDICTS]
     if derivatives:
         lasting.append(("rough", _final_run(roughness(measured) > ROUGH, judged)))
     if "activation_gradient" in table:
         lasting.append(_gradient_verdict(table["activation_gradient"]))
     single = list(_anywhere(measured, judged))
+    alone = list(_by_themselves(measured, np.flatnonzero(dynamic)))
     rows = [HEALTHY] * count
-    for name, run in single + lasting:
+    for name, run in single + alone + lasting:
         for row in run:
             rows[row] = name if rows[row] == HEALTHY else rows[row]
     verdict, start = next(((n, _start(n, run)) for n, run in lasting if len(run)), (HEALTHY, count))
-    for name, run in single:
+    if verdict.endswith("gradient") and any(len(run) for _, run in alone):
+        start = count  # which follows from those
+    for name, run in single + alone:
         if len(run) and run[0] < start:
             verdict, start = name, int(run[0])
     return rows, verdict, -1 if verdict == HEALTHY else start
+
+
+def _in_chain(call: Call) -> bool:
+    """Whether a row is one of those through which a signal goes from one to the next.
+
+    A `DynamicOddSigmoid` reads a stream that goes on beside it, and its rate sets its spread.
+    """
+    return call.activation is not None and not call.dynamic
 
 
 def _faults(
@@ -157,8 +181,35 @@ def _anywhere(measured: Measured, judged: NDArray[Any]) -> Iterator[tuple[str, N
     # Of a ReLU zeros are its nature, in a feature map they may be a picture's margin.
     dense = [call.activation is not None and len(call.shape) == 2 for call in measured.calls]
     yield "collapsing", judged[(np.array(dense) & (table["dead"] > DEAF))[judged]]
-    if _offset(measured) and table["cosine"][judged[0]] > BLIND:
+    if len(judged) and _offset(measured) and table["cosine"][judged[0]] > BLIND:
         yield "forgetting", judged[:1]
+
+
+def _by_themselves(measured: Measured, rows: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Faults of rows of a `DynamicOddSigmoid`, each of which stands for itself."""
+    table = measured.table
+    yield "saturating", rows[table["saturated"][rows] > DEAF]
+    weak = [
+        _argument(measured, row) < WEAK and _gamma(measured.calls[row]) * table["rms"][row] < WEAK
+        for row in rows
+    ]
+    yield "collapsing", rows[np.array(weak, dtype=bool)]
+
+
+def _argument(measured: Measured, row: int) -> float:
+    """Root mean square of what enters the function itself, behind an activation's own rate."""
+    activation = measured.calls[row].activation
+    rate = 1.0 if activation is None else activation.rate
+    return float(rate * measured.table["preactivation_rms"][row])
+
+
+def _gamma(call: Call) -> float:
+    """Root mean square of a layer's `gamma`; 1 without one."""
+    gamma = getattr(call.layer, "gamma", None)
+    if gamma is None:
+        return 1.0
+    values = np.asarray(keras.ops.convert_to_numpy(gamma), dtype=float)
+    return float(np.sqrt(np.mean(values**2)))
 
 
 def _offset(measured: Measured) -> bool:
@@ -221,12 +272,16 @@ def advice_on(measured: Measured, verdict: str, start: int, normalizes: bool = F
     if verdict == "rough":
         return smooth
     call = measured.calls[start]
-    odd = [each for each in measured.calls if each.activation is not None]
+    odd = [each for each in measured.calls if _in_chain(each)]
     if verdict == "not finite":
         return (
             f"Look at what enters {call.name}: its input, its weights, and the learning rate "
             "that made them."
         )
+    if call.dynamic and verdict in ("collapsing", "saturating"):
+        return _advice_on_dynamic(measured, verdict, start)
+    if not odd and any(each.dynamic for each in measured.calls):
+        return f"Initialize with {TAILOR}, {_BY_WHAT_ENTERS}."
     if not odd:
         names = sorted({each.activation_name for each in measured.calls if each.activation_name})
         return (
@@ -234,8 +289,8 @@ def advice_on(measured: Measured, verdict: str, start: int, normalizes: bool = F
             "this package are not for them."
         )
     depth = len(odd)
-    kernel = f"{_shown(call if call.activation is not None else odd[0])}, depth={depth}"
-    if call is odd[0] or call is measured.calls[0]:
+    kernel = f"{_shown(call if _in_chain(call) else odd[0])}, depth={depth}"
+    if call is measured.calls[0] or (call is odd[0] and not measured.calls[0].dynamic):
         about_data = _advice_on_data(measured, verdict, kernel)
         if about_data:
             return about_data
@@ -265,6 +320,23 @@ def advice_on(measured: Measured, verdict: str, start: int, normalizes: bool = F
     return f"Initialize with {TAILOR}; or by hand {by_hand}"
 
 
+def _advice_on_dynamic(measured: Measured, verdict: str, start: int) -> str:
+    """What to do about a `DynamicOddSigmoid` whose rate does not fit what enters it."""
+    call, size = measured.calls[start], _argument(measured, start)
+    fault = "small that it passes on next to nothing"
+    if verdict == "saturating":
+        fault = "large that most of it is saturated, and learns next to nothing"
+    rate = float(keras.ops.convert_to_numpy(call.layer.rate_weight))
+    cures = [f"with {TAILOR}, {_BY_WHAT_ENTERS}"] if call.layer.trainable else []
+    if 0 < size < math.inf:
+        cures.append(f"by hand with rate={rate / size:.2g} there")
+    cure = f" Initialize {'; or '.join(cures)}." if cures else ""
+    return (
+        f"The root mean square of what enters {call.name}, times its rate, is {size:.2g}, so "
+        f"{fault}.{cure}"
+    )
+
+
 def _is_left_alone(call: Call) -> bool:
     """Whether `tailor` would leave the kernel of a row as it is: a frozen one, or that of gates."""
     layer = selection.wrapped(call.producer) or call.producer
@@ -281,9 +353,9 @@ def _reads_few(call: Call) -> bool:
 
 def _advice_on_derivatives(measured: Measured) -> str:
     """What to do if derivatives enter the loss; nothing where the network is smooth enough."""
-    odd = [call for call in measured.calls if call.activation is not None]
+    odd = [call for call in measured.calls if _in_chain(call)]
     # Of the last row that is judged; one of another activation may follow.
-    rough = roughness(measured)[[c.activation is not None for c in measured.calls]]
+    rough = roughness(measured)[[_in_chain(call) for call in measured.calls]]
     if not odd or rough[-1] <= ROUGH:
         return ""
     size = rough[-1] / (3 * measured.source.spread**2)

@@ -22,9 +22,9 @@ from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.layers.dynamic import DynamicOddSigmoid
 from keras_oddsig.tailoring.choice import rounded
 
-# Of tanh, rate times the root mean square of what enters: half as much, or twice as much, is worse
-# or no better (`docs/benchmarks-transformers.md`).
-TANH: Final = 0.5
+# Of tanh, rate times the root mean square of what enters. Twice as much is no better with 8 blocks,
+# and worse with 24 (`docs/benchmarks-transformers.md`): every block bends the stream once more.
+TANH: Final = 0.25
 
 
 @dataclass(eq=False)
@@ -84,17 +84,17 @@ def _unfit(layer: Any, measured: bool) -> str:
 
 
 def drive_of(function: OddSigmoid) -> float:
-    """The standard deviation at which a function squashes Gaussian numbers as tanh does at 1/2.
+    """The standard deviation at which a function squashes Gaussian numbers as tanh does at 1/4.
 
     That is where the mean square of what it makes of them is the same part of what its slope at 0
     alone would make.
     """
-    return _drive(function.unit_reference) / function.rate
+    return _drive(function.unit_reference, TANH) / function.rate
 
 
 @functools.lru_cache(maxsize=64)
-def _drive(reference: solver.Function) -> float:
-    goal = _left(np.tanh, TANH)
+def _drive(reference: solver.Function, tanh: float) -> float:
+    goal = _left(np.tanh, tanh)
     low, high = _BRACKET
     log_gain = optimize.brentq(lambda t: _left(reference, math.exp(t)) - goal, low, high)
     return math.exp(log_gain) * float(solver.profile_of(reference).critical_gain)

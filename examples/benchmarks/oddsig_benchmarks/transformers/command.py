@@ -33,6 +33,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "smoke": "two small cells, about a minute",
         "standard": "what the page shows, in hours",
         "longer": "one cell, trained four times as long",
+        "parts": "what of `tailor` does it: two cells, about an hour",
     }.items():
         what.add_argument(f"--{grid}", dest="grid", action="store_const", const=grid, help=said)
     what.add_argument(
@@ -74,7 +75,8 @@ def main(argv: list[str] | None = None) -> Path:
     pin()
     small = args.grid == "smoke"
     rates, seeds = args.rates or RATES[: 2 if small else None], args.seeds or SEEDS
-    methods = [name for name in METHODS if name in args.methods]
+    parts = args.grid == "parts"
+    methods = [name for name in METHODS if name in args.methods and METHODS[name].part == parts]
     chosen = [cell for cell in GRIDS[args.grid]() if cell.short in args.cells]
     results = Results(args.output, of_machine(jobs=1) | {"device": device()})
     groups: list[Group] = []

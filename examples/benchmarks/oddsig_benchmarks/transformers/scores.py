@@ -193,7 +193,7 @@ def missing(rows: Sequence[Row]) -> list[str]:
     lines = []
     for cell in standard():
         lacking = []
-        for method in METHODS:
+        for method in (name for name, known in METHODS.items() if not known.part):
             keys = [group.keys[0] for group in groups_of(cell, method, RATES, [CHOOSING])]
             tried = [done[key] for key in keys if key in done]
             number = len(keys) - len(tried) + len(SEEDS)
@@ -222,7 +222,11 @@ class Claim(NamedTuple):
 def claims_of(comparisons: Sequence[Comparison]) -> list[Claim]:
     """What one would like to say, ours first, as far as it was run beside LayerNorm."""
     ours = [name for name, method in METHODS.items() if method.of is not None]
-    others = [name for name in METHODS if name not in (*ours, LAYER_NORM)]
+    others = [
+        name
+        for name, method in METHODS.items()
+        if name not in (*ours, LAYER_NORM) and not method.part
+    ]
     claims = []
     for name in [*ours, *others]:
         found = [each for each in comparisons if name in each.scores]

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..results import Row
 from ..starts import accuracy, batches, crossentropy, descent, of_model
-from .methods import METHODS
-from .models import NORM, network
+from .methods import METHODS, of_norm
+from .models import network
 from .runs import Cell, Group
 from .tasks import Part, Task, load
 
@@ -90,11 +90,6 @@ class Program:
         sizes = [len(piece[0]) for piece in pieces]
         means = np.average(np.asarray(found, "float64"), axis=0, weights=sizes)
         return dict(zip(MEASURES, means.tolist(), strict=True))
-
-
-def of_norm(weight: Any) -> bool:
-    """Whether a weight is of what normalizes: `norm_end/gamma`, `blocks/norm_dense_gamma`."""
-    return any(part.startswith(NORM) for part in weight.path.split("/"))
 
 
 @functools.lru_cache(maxsize=len(METHODS))

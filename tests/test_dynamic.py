@@ -148,6 +148,17 @@ def test_any_rank_and_any_size_of_the_other_axes():
     assert layers.Input((None, 5)).shape == ko.DynamicTanh()(keras.Input((None, 5))).shape
 
 
+@pytest.mark.parametrize("axis", [-1, [2, 3], 2])
+def test_sizes_that_only_a_call_shows(axis):
+    model = keras.Sequential([keras.Input((None, 4, 5)), ko.DynamicErf(axis=axis)])
+    give_values(model.layers[0])
+    for steps in (3, 1):
+        x = batch(2, steps, 4, 5)
+        predicted = model.predict(x, verbose=0)
+        np.testing.assert_allclose(predicted, outputs(model, x), atol=1e-6)
+        assert predicted.shape == x.shape
+
+
 def test_the_start_of_the_rate_can_be_set_before_it_is_built_and_is_what_a_clone_begins_with():
     layer = ko.DynamicTanh()
     layer.rate, layer.gamma_initializer = 0.125, keras.initializers.Constant(2.0)

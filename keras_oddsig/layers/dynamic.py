@@ -7,6 +7,7 @@ model are exchanged for it is `replacing`'s.
 from __future__ import annotations
 
 import inspect
+import math
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import keras
@@ -37,11 +38,11 @@ class DynamicOddSigmoid(keras.layers.Layer):
     papers is for a stream of about that size; where the stream is larger, begin with less.
 
     What it costs: elementwise operations alone, which a compiler makes one pass over memory. On a
-    CPU it takes a third to the whole of LayerNormalization's time on JAX and TensorFlow; on
-    PyTorch, which has a kernel for that and runs these operations one by one, two to four times as
-    long forward, and five to ten times with gradients, unless the model is compiled with
-    `jit_compile=True` (`examples/benchmarks/dynamic.py`). It holds one weight more than
-    LayerNormalization, two with `shift=True`.
+    CPU it takes a third to the whole of LayerNormalization's time on JAX and TensorFlow. PyTorch
+    has a kernel for that, and runs these operations one by one: two to three times as long forward,
+    five to ten times with gradients, about as RMSNormalization there; compiled, once to twice as
+    long (`examples/benchmarks/dynamic.py`). It holds one weight more than LayerNormalization, two
+    with `shift=True`.
 
     In half precision it computes in float32 and returns half precision, as LayerNormalization
     does: the gradient of the rate is a sum over all entries, and would overflow.
@@ -183,22 +184,28 @@ class DynamicOddSigmoid(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         half = self.compute_dtype in ("float16", "bfloat16")
         dtype = "float32" if half else self.compute_dtype
-        x, rate = (ops.cast(each, dtype) for each in (inputs, self.rate_weight))
-        shift = None if self.shift_weight is None else ops.cast(self.shift_weight, dtype)
-        y = self.activation(_scaled_and_shifted(x, rate, shift))
-        gamma, beta = (
-            None if each is None else self._along_axis(ops.cast(each, dtype), len(y.shape))
-            for each in (self.gamma, self.beta)
+        rate, shift, gamma, beta = (
+            None if weight is None else ops.cast(weight, dtype)
+            for weight in (self.rate_weight, self.shift_weight, self.gamma, self.beta)
         )
-        return ops.cast(_scaled_and_shifted(y, gamma, beta), self.compute_dtype)
-
-    def _along_axis(self, weight: Any, rank: int) -> Any:
-        """A weight to be broadcast over the axes of a tensor which are not its own."""
-        axes = self._axes([None] * rank)
-        if axes == list(range(rank - len(axes), rank)):
-            return weight
-        sizes = iter(weight.shape)
-        return ops.reshape(weight, [next(sizes) if i in axes else 1 for i in range(rank)])
+        x = rows = ops.cast(inputs, dtype)
+        rank, axes = len(x.shape), self._axes(x.shape)
+        sizes = next((weight.shape for weight in (gamma, beta) if weight is not None), ())
+        if sizes and axes == list(range(rank - len(axes), rank)):
+            rows = _backend.as_rows(x, math.prod(sizes))
+        if rows is not x:
+            along = [math.prod(sizes)]
+        else:  # broadcast over the axes that are not theirs
+            remaining = iter(sizes)
+            along = [next(remaining, 1) if i in axes else 1 for i in range(rank)]
+        gamma, beta = (
+            None if weight is None else ops.reshape(weight, along) for weight in (gamma, beta)
+        )
+        y = self.activation(_scaled_and_shifted(rows, rate, shift))
+        y = _scaled_and_shifted(y, gamma, beta)
+        if rows is not x:
+            y = ops.reshape(y, ops.shape(x))
+        return ops.cast(y, self.compute_dtype)
 
     def _axes(self, shape: Any) -> list[int]:
         """The axes of an input, counted from its first, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,18 +27,17 @@ def draw(comparisons: Sequence[Comparison], page: Path) -> str | None:
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     bases = {method.of for method in METHODS.values()}
     for axes, each in zip(grid, shown, strict=False):
-        for (method, known), color in zip(METHODS.items(), COLORS, strict=False):
+        for (method, known), color in zip(METHODS.items(), itertools.cycle(COLORS), strict=False):
             if method in each.scores and each.scores[method].curve:
                 axes.plot(
                     *zip(*each.scores[method].curve, strict=True), label=method, color=color,
                     linewidth=2.2 if known.of else 1.3, linestyle="--" if method in bases else "-",
                 )  # fmt: skip
         axes.set_title(each.cell.name, fontsize=9)
+        axes.set(xlabel="step", ylabel="validation loss, nats")
         axes.grid(alpha=0.3)
     for axes in grid[len(shown) :]:
         axes.remove()
-    figure.supxlabel("step", fontsize=9)
-    figure.supylabel("validation loss, nats", fontsize=9)
     labels = {
         label: handle
         for axes in figure.axes

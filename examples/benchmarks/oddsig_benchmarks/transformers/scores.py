@@ -20,7 +20,7 @@ from .runs import CHOOSING, RATES, SEEDS, Cell, groups_of, standard
 NEAR = {"crossentropy": 0.05, "accuracy": 0.01}  # as good as LayerNorm
 GAP = {"crossentropy": 0.01, "accuracy": 0.005}  # of which a share is worth telling
 SHOWN = 0.0005  # differences that a table of three digits does not show are none
-NOISE = 1.02  # of times, as a ratio
+NOISE = 1.05  # of times, as a ratio: equal programs differ by that much
 TIME = "step_processor_seconds"
 UNITS = {"crossentropy": "nats", "accuracy": "accuracy"}
 HALF = 0.5

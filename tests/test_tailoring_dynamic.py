@@ -141,6 +141,8 @@ class TestRates:
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
     def test_mixed_precision(self, policy):
+        if policy == "mixed_float16" and keras.backend.backend() == "jax":
+            pytest.skip("JAX has no attention in float16 on a CPU")
         keras.config.set_dtype_policy(policy)
         try:
             model, x = transformer(), symbols()

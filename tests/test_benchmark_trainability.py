@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_oddsig as ko
 from oddsig_benchmarks.data import MissingDataError
 from oddsig_benchmarks.results import read
 from oddsig_benchmarks.trainability import command, estimate, grids, methods, networks, tasks
@@ -108,6 +109,47 @@ def test_lsuv_gives_each_layer_unit_variance():
         z = x @ kernel + bias
         assert abs(np.var(z) - 1) < 0.1
         x = np.tanh(z / 2)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_sparse_noise_has_its_share_and_the_deviation_of_the_whole(share):
+    activation = methods.activation_named("bipolar_sigmoid")
+    seed = keras.random.SeedGenerator(1)
+    sparse = methods.SparseNoise(activation, 0.2, share, seed)
+    for shape in ((400, 400), (100, 900)):
+        m, n = shape
+        pattern = ops.convert_to_numpy(ko.OddSigmoidInit(activation, noise_scale=0.0)(shape))
+        noise = ops.convert_to_numpy(sparse(shape)) - pattern
+        assert noise[pattern != 0].any()
+        assert np.mean(noise != 0) == pytest.approx(share, rel=0.05)
+        sigma = 2 * 0.2 / np.sqrt(m)  # the critical gain is 2
+        assert noise.mean() == pytest.approx(0, abs=4 * sigma / np.sqrt(m * n))
+        assert noise.std() == pytest.approx(sigma, rel=0.05)
+        kept = noise[noise != 0] / (sigma / np.sqrt(share))
+        assert np.mean(kept**4) == pytest.approx(3, rel=0.1)  # normal, and not a constant
+
+
+def test_methods_of_the_noise_differ_in_its_distribution_alone():
+    setting = cell(activation="tanh", depth=60, width="64/16")
+    task = tasks.load("digits", 60)
+    kurtosis = {"normal noise": 3, "truncated normal noise": 2.37, "uniform noise": 1.8,
+                "rademacher noise": 1, "sparse noise, .5": 6, "sparse noise, .1": 30}  # fmt: skip
+    assert tuple(kurtosis) == grids.GRIDS["noise"].methods
+    for name, expected in kurtosis.items():
+        method = methods.METHODS[name]
+        net = networks.network(setting, method.structure, task)
+        weights = networks.draw(net, method, setting, task, seed=1)
+        kernels = [w for part in weights[:-1] for w in part if w.ndim == 2]
+        assert len(kernels) >= 59
+        noise = []
+        for kernel in kernels:
+            m, n = kernel.shape
+            pattern = np.equal.outer(np.arange(m), np.arange(n) % m)
+            noise.append((np.sqrt(60 * m) * (kernel - pattern)).ravel())
+        noise = np.concatenate(noise)
+        # kappa of a negative rate of .3
+        assert noise.std() == pytest.approx(np.sqrt(60) * ko.noise_scale(60, 0.3), rel=0.03), name
+        assert np.mean(noise**4) / np.var(noise) ** 2 == pytest.approx(expected, rel=0.1), name
 
 
 @pytest.mark.parametrize("depth", [10, 100])
@@ -213,16 +255,18 @@ def test_command_finds_its_rooms_from_any_folder(tmp_path):
 
 @pytest.mark.skipif(not JAX, reason="the committed results are JAX's")
 def test_committed_results_count_as_done():
-    rows, _ = read([ROOT / "docs" / "benchmarks" / "trainability-jax.jsonl.gz"])
-    done = {row["key"] for row in rows}
+    names = ("trainability", "noise")
+    paths = [ROOT / "docs" / "benchmarks" / f"{name}-jax.jsonl.gz" for name in names]
+    done = {row["key"] for row in read(paths)[0]}
     known = {grid: command.arguments([f"--{grid}"]).groups for grid in grids.GRIDS}
-    # The standard grid whole, of the others some groups, and none in part.
+    # The standard grid and the noise's whole, of the others some groups, and none in part.
     for grid in known:
         for group in known[grid]:
             has = done & set(group.keys)
             assert has in (set(), set(group.keys)), group.label
             # Skip connections with our kernels are in the grid of chains.
-            assert has or grid != "standard" or group.method == "tailored + residual", group.label
+            whole = grid in ("standard", "noise") and group.method != "tailored + residual"
+            assert has or not whole, group.label
     assert done <= {key for groups in known.values() for group in groups for key in group.keys}
 
 
@@ -284,7 +328,8 @@ def test_standard_holds_what_the_claims_rest_on():
         if g.cell.task == "digits"
     }
     for name, method in methods.METHODS.items():
-        if method.structure == "unit norm":  # which asks for the reason of one loss
+        # Which ask for the reason of one loss, and have a grid of their own.
+        if method.structure == "unit norm" or "noise" in method.tags:
             continue
         for activation in ("tanh", "bipolar_sigmoid"):
             assert (activation, 50, "16/4", "adam", 0, name) in found

@@ -45,6 +45,9 @@ TAGS = {
     "glorot + layernorm": ["structure"],
     "glorot + residual": ["structure"],
     "tailored + residual": ["ours"],
+    "normal noise": ["ablation", "noise"],
+    "uniform noise": ["ablation", "noise"],
+    "sparse noise, .1": ["ablation", "noise"],
 }
 SEEDS = range(5)
 
@@ -420,8 +423,11 @@ def test_the_committed_page_is_that_of_the_committed_results():
     environments += [each for each in also if each not in environments]
     assert not {(r["method"], r["seed"]) for r in fresh} & {(r["method"], r["seed"]) for r in rows}
     fresh = cells_of(fresh)
+    noisy, also = read([docs / "benchmarks" / "noise-jax.jsonl.gz"])
+    environments += [each for each in also if each not in environments]
+    noisy = cells_of(noisy)
     tables = (docs / "benchmarks-cells.md").read_text()
-    assert page_of(cells, environments, first, "benchmarks-cells.md", reading) == page
+    assert page_of(cells, environments, first, "benchmarks-cells.md", reading, noisy) == page
     assert details_of(cells, environments, others, "benchmarks.md", fresh) == tables
     # Each loss has its reason.
     assert all(f"- *{c.name}*" in reading for c, _, _ in claims.lost(cells))
@@ -446,6 +452,33 @@ def test_fresh_seeds_are_a_section_of_their_own(tmp_path):
     assert "better than the best of these without normalization in 0 of 1 cells" in section
     assert "and worse in 1." in section
     assert "| hartley 0.700 | lsuv 0.800 | **-0.100" in section
+
+
+def test_noise_is_compared_with_normal_noise_seed_by_seed(tmp_path):
+    normal = (0.5, 0.6, 0.7, 0.8, 0.9)
+    wrong = (0.1, -0.1, 0.1, -0.1, 0.05)
+    rows = []
+    for depth, worse in ((50, (-0.02, -0.02, -0.03, -0.03, -0.04)), (100, wrong)):
+        for s in SEEDS:
+            rows.append(row("normal noise", s, normal[s], depth=depth))
+            rows.append(row("uniform noise", s, normal[s], depth=depth))
+            rows.append(row("sparse noise, .1", s, normal[s] + worse[s], depth=depth))
+    ours, noisy, page = (tmp_path / name for name in ("ours.jsonl", "noise.jsonl", "page.md"))
+    noisy.write_text(
+        "".join(json.dumps(r) + "\n" for r in [{**MACHINE, "environment": "n"}, *rows])
+    )
+    ours.write_text("".join(json.dumps(row("lsuv", s, 0.5)) + "\n" for s in SEEDS))
+    command.main([str(ours), "--noise", str(noisy), "--output", str(page)])
+    section = page.read_text().split("## Does the noise's distribution matter?\n")[1]
+    assert "standard deviation over 5 seeds" in section
+    assert "a processor, 2 cores" in section  # where it was run
+    header, _, first, second, over = [x for x in section.splitlines() if x.startswith("|")][:5]
+    assert header == "| cell | normal noise | uniform noise | sparse noise, .1 |"
+    assert "| 0.700 ± 0.158 | 0.700 ± 0.158, +0.000 ± 0.000 |" in first
+    assert "**-0.028 ± 0.004** |" in first
+    assert ", +0.010 ± 0.046 |" in second
+    assert over.endswith("|  | +0.000 ± 0.000 | -0.009 ± 0.019 |")
+    assert "one by one: 1 of 4 differences, where chance alone would make 0.2." in section
 
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once is enough")

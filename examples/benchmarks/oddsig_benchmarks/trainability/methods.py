@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
 from scipy import integrate, optimize
 
 import keras_oddsig as ko
@@ -46,7 +47,7 @@ class Method:
     Attributes:
         tags: What the report groups by: "standard" (Keras's own, unscaled), "gaussian",
             "structure" (changes the network), "ours", "default" (ours, as the README recommends
-            it by hand), "ablation".
+            it by hand), "ablation", "noise" (for the distribution of the papers' kernel's noise).
         first, hidden: The initializers of the first kernel and of the others.
         bias: The standard deviation of Gaussian biases, if any.
         structure: "plain", "layernorm", "batchnorm", "residual", "dks" or "tat", which transform
@@ -150,6 +151,32 @@ class Iclr2025(KI.Initializer):
         return ko.OddSigmoidInit("tanh", noise_scale=noise, seed=self.seed)(shape, dtype)
 
 
+class SparseNoise(KI.Initializer):
+    """`OddSigmoidInit` with noise in a share of the entries, of the same deviation over all.
+
+    An entry's noise is N(0, sigma**2 / share) with the probability `share`, and 0 otherwise.
+    """
+
+    def __init__(
+        self,
+        activation: ko.OddSigmoid,
+        noise_scale: float,
+        share: float,
+        seed: keras.random.SeedGenerator,
+    ) -> None:
+        scales = {"noisy": noise_scale / math.sqrt(share), "pattern": 0.0}
+        self.kernels = {
+            name: ko.OddSigmoidInit(activation, noise_scale=scale, seed=seed)
+            for name, scale in scales.items()
+        }
+        self.share, self.seed = share, seed
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        noisy, pattern = (self.kernels[name](shape, dtype) for name in ("noisy", "pattern"))
+        kept = keras.random.uniform(shape, seed=self.seed) < self.share
+        return ops.where(kept, noisy, pattern)
+
+
 # ----------------------------------------------------------------------------------
 # The table
 # ----------------------------------------------------------------------------------
@@ -171,12 +198,18 @@ def _glorot(s: Setting) -> Any:
     return KI.GlorotNormal(seed=s.seed)
 
 
-def _diagonal(rate: float) -> Maker:
-    def make(s: Setting) -> Any:
-        scale = (ko.recurrent_noise_scale if s.recurrent else ko.noise_scale)(s.depth, rate)
-        return ko.OddSigmoidInit(s.activation, s.depth, noise_scale=scale, seed=s.seed)
+def _noise_scale(s: Setting, rate: float) -> float:
+    return (ko.recurrent_noise_scale if s.recurrent else ko.noise_scale)(s.depth, rate)
 
-    return make
+
+def _diagonal(rate: float, noise: Any = "normal") -> Maker:
+    return lambda s: ko.OddSigmoidInit(
+        s.activation, s.depth, noise=noise, noise_scale=_noise_scale(s, rate), seed=s.seed
+    )
+
+
+def _sparse(share: float) -> Maker:
+    return lambda s: SparseNoise(s.activation, _noise_scale(s, 0.3), share, s.seed)
 
 
 def _surrogate(s: Setting) -> Any:
@@ -315,6 +348,12 @@ METHODS["tailored"] = Method(("ours",), _default, _default_hidden, tailored=True
 METHODS["tailored + residual"] = Method(
     ("ours",), _default, _default_hidden, structure="residual", tailored=True, without=_NO_LAYERS
 )
+# *diagonal .3* once more: does the distribution of its noise matter?
+for _noise in ("normal", "truncated_normal", "uniform", "rademacher"):
+    _label = f"{_noise.replace('_', ' ')} noise"
+    METHODS[_label] = _everywhere("ablation noise", _diagonal(0.3, _noise))
+METHODS["sparse noise, .5"] = _everywhere("ablation noise", _sparse(0.5))
+METHODS["sparse noise, .1"] = _everywhere("ablation noise", _sparse(0.1))
 
 
 def applies(method: str, task: str, activation: str, widths: int) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from ...reporting import table, table_of_environments
 from ...results import Row
 from .claims import claims_of, lost, pairs_of, steps_in_words
+from .noise import noise_section
 from .scores import PLAIN, CellScores, Score
 from .tailored import tailored_section
 
@@ -154,6 +155,7 @@ def page_of(
     picture: str,
     details: str,
     reading: str = "",
+    noise: Sequence[CellScores] = (),
 ) -> str:
     """The Markdown of the page to begin with.
 
@@ -163,6 +165,7 @@ def page_of(
         picture: Its file.
         details: The file of the long tables.
         reading: What the authors say of the numbers.
+        noise: Cells in which the papers' kernel has noise of several distributions.
     """
     runs = sum(len(s.seeds) for c in cells for s in c.scores.values())
     lost_cells = "; ".join(c.name for c, _, _ in lost(cells)) or "none"
@@ -184,6 +187,7 @@ def page_of(
         "few seeds the intervals are rather too narrow than too wide.",
         comparison_table(cells),
         f"Cells in which we lose to a method without normalization: {lost_cells}.",
+        *noise_section(noise),
         "## Where this was run",
         table_of_environments(environments),
         "Written by `examples/benchmarks/trainability_report.py` from the results of "

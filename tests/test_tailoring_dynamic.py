@@ -116,7 +116,7 @@ class TestRates:
     def test_beta_and_shift_become_zero(self):
         model, x = transformer(1, ko.DynamicErf), symbols()
         for layer in dynamic_layers(model):
-            layer.beta.assign(ops.ones_like(layer.beta) * 3)
+            layer.beta.assign(np.full(WIDTH, 3.0))
             layer.shift_weight.assign(2.0)
         ko.tailor(model, x, seed=0)
         for layer, _, made in inputs_and_outputs(model, x):

@@ -69,7 +69,7 @@ class ActivationSpread(keras.callbacks.Callback):
     statistics of `keras_oddsig.signal` on the device: a few numbers a layer come back.
     It works with any model, subclassed ones too, and changes nothing in it. Of `DynamicTanh` and
     its kind it records `preactivation_rms`, too: the root mean square of what enters their
-    functions, the rate included, which is to stay of size 1.
+    functions, the rate included.
 
     The logs of each epoch gain `spread_min` and `spread_max`, the least and the greatest
     spread of the watched layers, and `saturated_max`. Callbacks that come later in the list

@@ -59,7 +59,7 @@ def replace_normalization(
         model: A Keras model: functional, Sequential, or of a class of your own that can be made
             anew from its config.
         activation: The odd sigmoid, as of `DynamicOddSigmoid`.
-        rate: What each rate begins with. `rate * x` should be of size 1.
+        rate: What each rate begins with; `keras_oddsig.tailor(model, x)` sets each for what enters.
         **options: Other arguments of `DynamicOddSigmoid`, such as `shift`. Without them
             initializers, regularizers and constraints are those of each normalization.
 

@@ -41,8 +41,8 @@ other function is checked by the solver, once.
 - `spread_min`, `spread_q25`, `spread_median`, `spread_q75`, `spread_max`: quantiles over the
   samples of a sample's own spread, the standard deviation over its units.
 - `preactivation_rms`, in a model with a `DynamicOddSigmoid`: of what enters its `f`, the rate times
-  what enters the layer, plus the shift, the root mean square; NaN of other rows. It is to be of
-  size 1: where it is small `f` is linear, where it is large it saturates.
+  what enters the layer, plus the shift, the root mean square; NaN of other rows. `tailor`
+  begins with 1/4: where it is small `f` is linear, where it is large it saturates.
 - `kernel_gradient`, with a loss: norm of its gradient with respect to the kernels (all floating
   weights of rank 2 or more) of the layer, or of the one whose output it activates; NaN without
   one, as in a quantized layer.

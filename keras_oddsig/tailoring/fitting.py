@@ -60,7 +60,13 @@ def tailor(
       trunk of a DeepONet is, its output among them, with `input_dim`;
     - a linear one that weighs another signal in the model's output, as a DeepONet's branch does,
       the rotation at the scale of an output layer;
-    - of a `SimpleRNN`, the rotation for the number of steps, and Keras's `Orthogonal`.
+    - of a `SimpleRNN`, the rotation for the number of steps, and Keras's `Orthogonal`;
+    - where layers stand for normalizations (`DynamicTanh` and its kind), as in a transformer, the
+      embeddings or the patches with which their stream begins, so that its root mean square is 1,
+      and the last kernel of each residual branch, by the rule for branches above.
+
+    With data, such layers get their rates, each for the root mean square of what enters it, and the
+    `gamma` that brings what leaves it to 1.
 
     With data, the model is then run once, and kernels whose output is off by more than 20% from
     what is expected are rescaled, in order, as behind gates and pools; not those that a

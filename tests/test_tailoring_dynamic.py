@@ -21,6 +21,33 @@ class Positions(layers.Layer):
         return x + self.positions
 
 
+class PositionsWithInitializer(layers.Layer):
+    """The same, with an initializer that is kept."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.begins = keras.initializers.get("glorot_uniform")
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(1, *shape[1:]), initializer=self.begins, name="w")
+
+    def call(self, x):
+        return x + self.w
+
+
+class TokensAndPlaces(layers.Layer):
+    """As Keras's own examples of transformers write it."""
+
+    def build(self, shape):
+        self.tokens = layers.Embedding(SYMBOLS, WIDTH)
+        self.places = layers.Embedding(STEPS, WIDTH)
+        self.tokens.build(shape)
+        self.places.build((STEPS,))
+
+    def call(self, x):
+        return self.tokens(x) + self.places(ops.arange(0, STEPS))
+
+
 def symbols(number=64):
     return np.random.default_rng(0).integers(0, SYMBOLS, (number, STEPS))
 
@@ -33,9 +60,9 @@ def block(x, dynamic=ko.DynamicTanh):
     return layers.Add()([x, layers.Dense(WIDTH)(h)])
 
 
-def transformer(blocks=3, dynamic=ko.DynamicTanh, start=None):
+def transformer(blocks=3, dynamic=ko.DynamicTanh, start=None, table=None):
     entry = keras.Input((STEPS,), dtype="int32")
-    x = layers.Embedding(SYMBOLS, WIDTH, name="table")(entry)
+    x = (table or layers.Embedding(SYMBOLS, WIDTH, name="table"))(entry)
     x = x if start is None else start(x)
     for _ in range(blocks):
         x = block(x, dynamic)
@@ -183,11 +210,40 @@ class TestStreams:
         assert all(row.reason == "one of 2 that begin a stream" for row in report.kernels)
         assert report.rates[0].rms == pytest.approx(1, rel=0.2)
 
-    def test_positions_of_the_users_own_are_in_the_way_of_nothing(self):
-        model, x = transformer(1, start=Positions()), symbols()
+    @pytest.mark.parametrize("cls", [Positions, PositionsWithInitializer])
+    def test_positions_of_the_users_own_are_a_term(self, cls):
+        model, x = transformer(1, start=cls(name="places")), symbols()
         report = ko.tailor(model, x, seed=0)
-        assert report.kernels[0].reason == "begins a stream"
+        table, places = report.kernels[:2]
+        assert (table.layer, places.layer) == ("table", "places")
+        for row in (table, places):
+            assert "stddev=0.7071" in row.initializer
+            assert row.reason.startswith("one of 2 that begin a stream")
         assert report.rates[0].rms == pytest.approx(1, rel=0.2)
+        kept = cls is PositionsWithInitializer
+        assert ("keeps no initializer" in places.reason) is not kept
+        again = model.get_layer("places")
+        if kept:
+            assert isinstance(again.begins, keras.initializers.RandomNormal)
+
+    def test_tokens_and_places_in_one_layer(self):
+        model, x = transformer(1, start=None, table=TokensAndPlaces(name="tokens")), symbols()
+        report = ko.tailor(model, x, seed=0)
+        assert [row.reason for row in report.kernels[:2]] == ["one of 2 that begin a stream"] * 2
+        assert report.rates[0].rms == pytest.approx(1, rel=0.2)
+
+    def test_a_table_of_another_width_is_none_of_its_terms(self):
+        class Gate(layers.Layer):
+            def build(self, shape):
+                self.gate = self.add_weight(shape=(STEPS, 1), name="gate")
+
+            def call(self, x):
+                return x * self.gate
+
+        model, x = transformer(1, start=Gate()), symbols()
+        report = ko.tailor(model, x, seed=0)
+        assert [row.initializer for row in report.kernels[:2]] == [None, None]
+        assert all(row.rate is not None for row in report.rates)
 
     @pytest.mark.parametrize("scale", [0.01, 200.0])
     def test_patches_begin_it_at_one_whatever_their_scale(self, scale):

@@ -35,8 +35,9 @@ class DynamicOddSigmoid(keras.layers.Layer):
     When to use it: in transformers and other residual networks, where a normalization layer stands
     before a block or behind it. `keras_oddsig.replace_normalization` puts it into a model that
     exists. The rate decides how a network begins, and `keras_oddsig.tailor(model, x)` sets it for
-    what enters: by hand, `rate * x` should be of size 1/4 to 1. The 0.5 of the papers is for a stream
-    of about size 1; Keras's embeddings begin one of size .03, and so the network learns little.
+    what enters: by hand, `rate * x` should be of size 1/4 to 1. The 0.5 of the papers is for a
+    stream of about size 1; Keras's embeddings begin one of size .03, and so the network learns
+    little.
 
     What it costs: elementwise operations alone, which a compiler makes one pass over memory. On a
     CPU it takes a third to the whole of LayerNormalization's time on JAX and TensorFlow. PyTorch

@@ -44,7 +44,8 @@ def applied(
         values.append((kernel.variable, drawn))
         if fitting.inputs is not None and fitting.inputs.mean is not None:
             offsets[id(kernel.layer)] = _offset(drawn, fitting.inputs.mean)
-    settings = [(f.kernel.layer, f.kernel.initializer, f.initializer) for f in chosen]
+    kept = [fitting for fitting in chosen if fitting.kernel.initializer]
+    settings = [(f.kernel.layer, f.kernel.initializer, f.initializer) for f in kept]
     for layer in {id(f.kernel.layer): f.kernel.layer for f in chosen}.values():
         bias = bias_of(layer)
         if bias is not None:

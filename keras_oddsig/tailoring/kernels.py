@@ -29,7 +29,8 @@ class Kernel:
         variable: The weight.
         role: `"main"`, the one before the activation; `"depthwise"`, the first of a separable
             convolution, between which and the second there is none; `"recurrent"`, or `"input"`,
-            its companion; `"table"`, an embedding's.
+            its companion; `"table"`, an embedding's; `"unknown"`, the only weight of a layer which
+            does not say how it begins.
         axes: Arguments by which an initializer of this package reads the kernel.
         unfit: Why it is not to be touched, whatever follows; or None.
     """
@@ -173,7 +174,15 @@ def kernels_of(layer: Any) -> list[Kernel]:
         reason = "its equation has an axis of the kernel in inputs and outputs at once"
     if reason is None:
         reason = f"{type(layer).__name__} does not say which initializer its kernel has"
+        if len(held) == 1 and held[0].trainable:
+            return [Kernel(layer, held[0].name, _only(layer), held[0], "unknown", unfit=reason)]
     return [Kernel(layer, weight.name, "", weight, unfit=reason) for weight in held]
+
+
+def _only(layer: Any) -> str:
+    """The attribute in which a layer keeps an initializer, if it keeps one; or else ""."""
+    kept = [k for k, v in vars(layer).items() if isinstance(v, keras.initializers.Initializer)]
+    return kept[0] if len(kept) == 1 else ""
 
 
 # Each makes several layers with one initializer, which is all that its config holds of theirs.

@@ -150,7 +150,7 @@ class Planner:
     def _fitting(self, kernel: Kernel, place: Place) -> Fitting:
         fitting = Fitting(kernel, place)
         activation = place.activation
-        if place.begins and (kernel.role == "table" or kernel.unfit is None):
+        if place.begins and (kernel.role in _TABLES or kernel.unfit is None):
             self._beginning(fitting, place)
         elif kernel.unfit is not None:
             fitting.reason = kernel.unfit
@@ -348,7 +348,9 @@ class Planner:
         terms, kernel = place.begins, fitting.kernel
         fitting.reason = "begins a stream" if terms == 1 else f"one of {terms} that begin a stream"
         size = 1 / math.sqrt(terms)
-        if kernel.role == "table":
+        if kernel.role in _TABLES:
+            if not kernel.initializer:
+                fitting.say("its layer keeps no initializer: the values are saved, this is not")
             self._take(fitting, keras.initializers.RandomNormal, stddev=rounded(size))
             return
         if not self._is_measured(place):
@@ -433,6 +435,7 @@ class Planner:
         give(fitting, cls, arguments)
 
 
+_TABLES: Final = ("table", "unknown")  # of embeddings, and of positions
 _NORMAL: Final = (0.5, 2.0)  # scales of data that pass for standardized
 _NEAR: Final = 0.02  # of a gain: no more than a sum of one term and of one part in 25 is
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 import keras
 
 from keras_oddsig.layers.dynamic import DynamicOddSigmoid
-from keras_oddsig.tailoring.trace import Step
+from keras_oddsig.tailoring.trace import Step, is_open
 
 
 def is_dynamic(step: Step) -> bool:
@@ -25,7 +25,7 @@ def begun(
     kernels: Container[Step],
     kind_of: Callable[[Step], str],
 ) -> dict[Step, int]:
-    """The embeddings and the kernels with which a stream begins that a dynamic layer reads.
+    """The embeddings, positions and kernels with which a stream begins that a dynamic layer reads.
 
     Args:
         steps: Of a trace.
@@ -38,22 +38,58 @@ def begun(
         reads what enters the model.
     """
     found: dict[Step, int] = {}
+    apart = [step for step in steps if _is_apart(step)]
     for dynamic in filter(is_dynamic, steps):
         waiting = [(each, 1) for each in dynamic.inputs[:1]]
         for step, terms in waiting:
-            kind = kind_of(step)
+            kind, more = kind_of(step), []
             if isinstance(step.operation, keras.layers.Embedding):
                 found[step] = max(terms, found.get(step, 1))
             elif step in branches:
-                waiting += [(each, terms) for each in step.inputs if each not in branches[step]]
+                more = [each for each in step.inputs if each not in branches[step]]
             elif kind == "add":
-                several = dict.fromkeys(step.inputs)
-                waiting += [(each, terms * len(several)) for each in several]
-            elif kind == "transparent" or _adds_its_own(step):
-                waiting += [(each, terms) for each in step.inputs[:1]]
+                more = list(dict.fromkeys(step.inputs))
+                terms *= len(more)
+            elif holds_positions(step):
+                # Beside a sum it is a term of that; by itself it is where two are added.
+                terms = max(terms, 2)
+                found[step] = max(terms, found.get(step, 1))
+                more = list(step.inputs[:1])
+            elif kind == "transparent":
+                more = list(step.inputs[:1])
+                added = [each for each in apart if _adds(step, each)]
+                terms *= 1 + len(added)
+                found |= {each: max(terms, found.get(each, 1)) for each in added}
             elif step in kernels and _enters(step.inputs[0], kind_of):
                 found[step] = max(terms, found.get(step, 1))
+            waiting += [(each, terms) for each in more]
     return found
+
+
+def holds_positions(step: Step) -> bool:
+    """Whether it is a user's layer of one table, as wide as what it reads, and keeps the shape."""
+    layer = step.operation
+    if not isinstance(layer, keras.Layer) or len(step.inputs) != 1 or is_open(layer):
+        return False
+    own = type(layer).__module__.partition(".")[0] not in ("keras", "keras_oddsig")
+    held, read = layer.weights, step.inputs[0].tensor
+    if not own or len(held) != 1 or read is None or len(held[0].shape) < 2:
+        return False
+    kept = tuple(read.shape) == tuple(step.tensor.shape)
+    return kept and held[0].shape[-1] == read.shape[-1]
+
+
+def _is_apart(step: Step) -> bool:
+    """Whether it is an embedding of constants, as of the numbers of the places."""
+    constant = all(each.enters and each.tensor is None for each in step.inputs)
+    return isinstance(step.operation, keras.layers.Embedding) and constant and not step.readers
+
+
+def _adds(step: Step, table: Step) -> bool:
+    """Whether a sum of one signal and a constant may be one with what an embedding makes."""
+    made = step.tensor
+    name = type(step.operation).__name__
+    return name == "Add" and made is not None and made.shape[-1] == table.operation.output_dim
 
 
 def _enters(step: Step, kind_of: Callable[[Step], str]) -> bool:
@@ -61,13 +97,3 @@ def _enters(step: Step, kind_of: Callable[[Step], str]) -> bool:
     while kind_of(step) == "transparent" and len(step.inputs) == 1:
         step = step.inputs[0]
     return step.enters
-
-
-def _adds_its_own(step: Step) -> bool:
-    """Whether it is a user's layer that may add positions: it has weights, and keeps the shape."""
-    layer = step.operation
-    if not isinstance(layer, keras.Layer) or len(step.inputs) != 1 or not layer.weights:
-        return False
-    own = type(layer).__module__.partition(".")[0] not in ("keras", "keras_oddsig")
-    read = step.inputs[0].tensor
-    return own and read is not None and tuple(read.shape) == tuple(step.tensor.shape)

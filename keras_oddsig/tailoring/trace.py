@@ -140,8 +140,11 @@ class Tracer:
 
     def _inside(self, layer: Any, args: Any, kwargs: Any) -> Any:
         """Runs the code of a layer made of others, not as a layer of its own."""
-        if "training" in inspect.signature(layer.call).parameters:
+        taken = inspect.signature(layer.call).parameters
+        if "training" in taken:
             kwargs = {"training": False, **kwargs}
+        elif not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values()):
+            kwargs = {k: v for k, v in kwargs.items() if k != "training"}  # a model hands it on
         return layer.call(*args, **kwargs)
 
     def _each_step(self, call: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:

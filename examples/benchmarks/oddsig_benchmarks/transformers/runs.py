@@ -72,7 +72,8 @@ def longer() -> list[Cell]:
 
 def parts() -> list[Cell]:
     """Where what makes `tailor` work is left out, part by part."""
-    return standard()[:2]
+    known = standard()
+    return [known[0], known[-1]]
 
 
 GRIDS = {"smoke": smoke, "standard": standard, "longer": longer, "parts": parts}

@@ -9,6 +9,7 @@ import pytest
 from keras import layers, ops
 
 import keras_oddsig as ko
+from keras_oddsig.signal.measurement import Measurement
 
 STATISTIC = "preactivation_rms"
 SAMPLES = 64
@@ -85,7 +86,8 @@ class TestRow:
     @pytest.mark.parametrize("compiled", [False, True])
     @pytest.mark.parametrize("kind", KINDS)
     def test_is_the_function_before_gamma_and_beta(self, kind, compiled, loss):
-        dense, layer = layers.Dense(5), KINDS[kind](name="d")
+        made = ko.OddSigmoidOrthogonal("tanh", depth=2)  # for tanh alone, with no rate between
+        dense, layer = layers.Dense(5, kernel_initializer=made), KINDS[kind](name="d")
         model = sequential(dense, layer, layers.Dense(3), compiled=compiled)
         give_values(layer)
         x = numbers(dense(ops.convert_to_tensor(X)))
@@ -167,10 +169,15 @@ class TestRow:
 
     def test_a_gamma_of_rank_two_is_no_kernel(self):
         layer = ko.DynamicTanh(axis=[1, 2])
-        model = sequential(layer, layers.Flatten(), layers.Dense(3, "tanh"), shape=(4, 6))
-        first, second = ko.signal_report(model, data(4, 6), Y, "mse").layers
-        assert np.isnan(first.statistics["kernel_gradient"])
-        assert second.statistics["kernel_gradient"] > 0
+        parts = [layers.Activation("tanh"), layers.Flatten(), layers.Dense(3, "tanh")]
+        model = sequential(layer, *parts, shape=(4, 6))
+        rows = ko.signal_report(model, data(4, 6), Y, "mse").layers
+        gradients = [row.statistics["kernel_gradient"] for row in rows]
+        assert np.isnan(gradients).tolist() == [True, True, False]
+
+    def test_what_enters_the_model_is_not_what_enters_the_function(self):
+        found = Measurement(sequential(ko.DynamicTanh(rate=7.0), layers.Dense(3)))(X)
+        assert found.source.rms == pytest.approx(root_mean_square(X), rel=1e-4)
 
 
 class TestSelection:
@@ -210,12 +217,13 @@ class TestSelection:
         assert (row.name, row.activation) == ("td", None)
         assert np.isnan(row.statistics["saturated"])
 
-    def test_what_calls_the_function_in_its_own_way_is_a_row_as_a_whole(self):
+    @pytest.mark.parametrize("wanted", [None, "own"])
+    def test_what_calls_the_function_in_its_own_way_is_a_row_as_a_whole(self, wanted):
         class Own(ko.DynamicTanh):
             def call(self, inputs):
                 return self.gamma * ops.tanh(inputs)
 
-        (row,) = ko.signal_report(sequential(Own(name="own")), X).layers
+        (row,) = ko.signal_report(sequential(Own(name="own")), X, layers=wanted).layers
         assert row.statistics["std"] == pytest.approx(np.tanh(X).std(), rel=1e-3)
         assert STATISTIC not in row.statistics
 
@@ -260,6 +268,22 @@ class TestOthers:
         assert found.start in [layer.name for layer in hidden]
         assert "rate" not in found.advice
         assert "ko.tailor(model, x)" in found.advice
+
+    def test_data_are_not_blamed_for_what_lies_behind_one(self):
+        large = keras.initializers.RandomNormal(stddev=9.0, seed=keras.random.SeedGenerator(1))
+        hidden = layers.Dense(32, "tanh", kernel_initializer=large)
+        model = sequential(ko.DynamicTanh(rate=0.02), hidden, shape=(32,))
+        report = ko.signal_report(model, data(32, scale=50.0))
+        assert (report.verdict, report.start) == ("saturating", hidden.name)
+        assert "data" not in report.advice
+
+    def test_where_no_other_is_odd_none_is_judged(self):
+        weak = keras.initializers.RandomNormal(stddev=1e-4)
+        gelu = [layers.Activation("gelu") for _ in range(2)]
+        weakened = layers.Dense(6, kernel_initializer=weak)
+        assert not ko.signal_report(sequential(gelu[0], weakened, gelu[1]), X).healthy
+        beside = sequential(gelu[0], ko.DynamicTanh(rate=1.0), weakened, gelu[1])
+        assert ko.signal_report(beside, X).healthy
 
     def test_the_depth_of_a_chain_does_not_count_them(self):
         hidden = [layers.Dense(32, "tanh", kernel_initializer="zeros") for _ in range(4)]
@@ -349,10 +373,51 @@ class TestVerdict:
         report = ko.signal_report(sequential(ko.DynamicTanh(name="d"), layers.Dense(3)), x)
         assert (report.verdict, report.start) == ("not finite", "d")
 
-    def test_the_rate_of_the_function_counts(self):
-        steep = ko.DynamicOddSigmoid(ko.Tanh(rate=20.0), rate=0.05)
-        assert ko.signal_report(sequential(steep), X).healthy
-        assert ko.signal_report(sequential(ko.DynamicTanh(0.05)), X).verdict == "collapsing"
+    @pytest.mark.parametrize(("rate", "verdict"), [(20.0, "healthy"), (1.0, "collapsing")])
+    def test_a_rate_of_the_function_counts_as_the_layer_s_does(self, rate, verdict):
+        gamma = keras.initializers.Constant(0.1)
+        layer = ko.DynamicOddSigmoid(ko.Tanh(rate=rate), rate=0.05, gamma_initializer=gamma)
+        assert ko.signal_report(sequential(layer), X).verdict == verdict
+
+    def chain(self, weak=0.0005, gamma=2000.0, deaf=0, gain=1.0):
+        """Two such layers, of which the first is linear; of the second some units are deaf."""
+        first, last = ko.DynamicTanh(weak, name="first"), ko.DynamicTanh(1.0, name="last")
+        between = layers.Dense(6, use_bias=False)
+        model = sequential(first, between, last)
+        first.gamma.assign(gamma * np.ones(6))
+        between.kernel.assign(np.diag([50.0] * deaf + [gain] * (6 - deaf)))
+        return model
+
+    def test_gamma_is_no_growth_of_a_gradient(self):
+        report = ko.signal_report(self.chain(), X, data(6), "mse")
+        first, last = (row.statistics["activation_gradient"] for row in report.layers)
+        assert first > 100 * last
+        assert report.healthy
+
+    def test_nor_is_a_gamma_of_0_its_end(self):
+        report = ko.signal_report(self.chain(weak=1.0, gamma=0.0), X, data(6), "mse")
+        assert report.layers[0].statistics["activation_gradient"] == 0
+        assert report.layers[0].verdict == "healthy"
+        assert "gradient" not in report.verdict
+
+    def test_a_gradient_that_explodes_from_a_saturated_layer_on_is_that_one_s_fault(self):
+        model = self.chain(weak=1.0, gamma=1.0, deaf=4, gain=3000.0)
+        x = X * np.array([1.0] * 4 + [0.0003] * 2, "float32")
+        report = ko.signal_report(model, x, data(6), "mse")
+        first, last = (row.statistics["activation_gradient"] for row in report.layers)
+        assert first > 100 * last
+        assert (report.verdict, report.start) == ("saturating", "last")
+
+    def test_one_that_explodes_behind_them_is_for_tailor_too(self):
+        large = keras.initializers.RandomNormal(stddev=1e3, seed=keras.random.SeedGenerator(1))
+        dense = layers.Dense(6, "linear", kernel_initializer=large)
+        model = sequential(ko.DynamicTanh(1.0), dense, layers.Activation("gelu"))
+        report = ko.signal_report(model, X, data(6), "mse")
+        assert report.verdict == "exploding gradient"
+        assert report.advice == (
+            "Initialize with ko.tailor(model, x), which sets the rate and gamma of each such layer "
+            "by what enters it."
+        )
 
     def test_without_gamma_nothing_makes_up_for_a_small_rate(self):
         model = sequential(ko.DynamicTanh(0.01, scale=False))

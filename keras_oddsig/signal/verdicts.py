@@ -117,7 +117,12 @@ def judge(
     if derivatives:
         lasting.append(("rough", _final_run(roughness(measured) > ROUGH, judged)))
     if "activation_gradient" in table:
-        lasting.append(_gradient_verdict(table["activation_gradient"]))
+        # As it comes to the outputs of layers: none is known from behind a `gamma` of 0.
+        gamma = np.array([_gamma(call) if call.dynamic else 1.0 for call in measured.calls])
+        seen = np.flatnonzero(gamma)
+        if len(seen):
+            name, run = _gradient_verdict(table["activation_gradient"][seen] / gamma[seen])
+            lasting.append((name, seen[run]))
     single = list(_anywhere(measured, judged))
     alone = list(_by_themselves(measured, np.flatnonzero(dynamic)))
     rows = [HEALTHY] * count

@@ -19,7 +19,7 @@ def test_readme_block_runs(block, tmp_path, monkeypatch):
 
 
 def test_readme_has_blocks_and_they_save_a_model():
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert "load_model" in BLOCKS[0]
 
 

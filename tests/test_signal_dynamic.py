@@ -341,8 +341,8 @@ class TestTransformer:
         assert report.advice == (
             f"The root mean square of what enters attention0, times its rate, is {size:.2g}, so "
             "small that it passes on next to nothing. Initialize with ko.tailor(model, x), which "
-            "sets the rate and gamma of each such layer by what enters it; or by hand with "
-            f"rate={0.5 / size:.2g} there."
+            "sets the rate and gamma of each such layer by what enters it; or by hand so that "
+            "embeddings or data have a root mean square of 1."
         )
         faults = {row.name: row.verdict for row in report.layers}
         assert faults.pop("activation", "healthy") == "healthy"  # gelu's small numbers are its own

@@ -80,6 +80,8 @@ ROUGH: Final = 8.0
 # `f`, 3.20 to 3.21, .3, 3.15, 1, 3.13; where .01 enters and gamma makes .1, .3 or 1 of it, 3.10,
 # 3.06 and 3.16.
 WEAK: Final = 0.1
+# Root mean square of what enters such a layer which is too little to make up for by its rate.
+SMALL: Final = 0.3
 
 HEALTHY: Final = "healthy"
 
@@ -333,7 +335,10 @@ def _advice_on_dynamic(measured: Measured, verdict: str, start: int) -> str:
         fault = "large that most of it is saturated, and learns next to nothing"
     rate = float(keras.ops.convert_to_numpy(call.layer.rate_weight))
     cures = [f"with {TAILOR}, {_BY_WHAT_ENTERS}"] if call.layer.trainable else []
-    if 0 < size < math.inf:
+    if 0 < measured.table["preactivation_rms"][start] < SMALL * rate:
+        # Not by a larger rate: the stream grows within a few steps, and leaves it saturated.
+        cures.append("by hand so that embeddings or data have a root mean square of 1")
+    elif 0 < size < math.inf:
         cures.append(f"by hand with rate={rate / size:.2g} there")
     cure = f" Initialize {'; or '.join(cures)}." if cures else ""
     return (

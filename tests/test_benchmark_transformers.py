@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from oddsig_benchmarks.transformers import command, methods, models, runs, scores, tasks
+from oddsig_benchmarks.transformers.page import page_of
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "docs" / "benchmarks" / "transformers-jax.jsonl.gz"
@@ -256,7 +257,7 @@ def everything():
             metric="crossentropy" if cell.task == "characters" else "accuracy",
         )
         for cell in runs.standard()
-        for method in methods.METHODS
+        for method in [name for name, known in methods.METHODS.items() if not known.part]
         for rate in runs.RATES
         for seed in (runs.CHOOSING, *(runs.SEEDS if rate == min(runs.RATES) else ()))
     ]  # fmt: skip
@@ -286,6 +287,41 @@ def test_the_page_has_every_cell_its_picture_and_what_is_missing(tmp_path):
     assert "- ViT, digits, 300 steps: *tailored Derf* (1)" in text
     assert "(the_page.png)" in text
     assert (tmp_path / "the_page.png").stat().st_size > 1000
+
+
+def test_methods_that_lack_a_part_have_a_table_of_their_own():
+    cell = dataclasses.asdict(runs.parts()[0])
+    part = next(name for name, known in methods.METHODS.items() if known.part)
+    rows = [
+        row(method, seed, 2.0, 1e-3, loss=1.0, **cell, metric="crossentropy")
+        for method in ("LayerNorm", "tailored DyT", part)
+        for seed in (runs.CHOOSING, *runs.SEEDS)
+    ]
+    text = page_of(scores.comparisons_of(rows), [])
+    scored, parts = text.split("## What of it does it")
+    assert part not in scored
+    assert f"| LayerNorm | tailored DyT | {part} |" in parts
+    assert not any(part in claim.text for claim in scores.claims_of(scores.comparisons_of(rows)))
+
+
+@needs_jax
+def test_a_part_that_is_left_out_is_as_it_was():
+    from oddsig_benchmarks.transformers import training
+
+    def begin(name):
+        program = training.Program(CELL, name)
+        program.start(CELL, 3)
+        return {w.path: keras.ops.convert_to_numpy(w) for w in program.model.weights}
+
+    whole, plain = begin("tailored DyT"), begin(methods.TANH)
+    left = begin("DyT, tailored kernels")
+    for path, value in left.items():
+        other = plain if "norm" in path else whole
+        assert np.allclose(value, other[path]), path
+    left = begin("tailored but embeddings")
+    first = next(iter(left))
+    assert np.allclose(left[first], plain[first])
+    assert not np.allclose(left[first], whole[first])
 
 
 @pytest.mark.skipif(not RUNS.exists(), reason="the grid was not run")

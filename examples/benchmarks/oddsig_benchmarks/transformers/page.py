@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from ..reporting import table, table_of_environments
 from ..results import Row
-from .methods import LAYER_NORM, METHODS
+from .methods import LAYER_NORM, METHODS, TANH
 from .models import HEADS
 from .runs import CHOOSING, RATES, Cell
 from .scores import GAP, NEAR, UNITS, Claim, Comparison, Difference, Score, claims_of
 
 ROOMS = "examples/benchmarks/oddsig_benchmarks/transformers"
 NOTHING = "-"
+WHOLE = (LAYER_NORM, TANH, "tailored DyT")  # between which the methods stand that lack a part
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
@@ -21,10 +22,20 @@ def claims_table(claims: Sequence[Claim]) -> str:
     return table(["claim", "", "numbers"], rows)
 
 
-def summary(metric: str, comparisons: Sequence[Comparison]) -> str:
-    """Cells by methods, of one metric; bold where a method is near LayerNorm."""
+def summary(metric: str, comparisons: Sequence[Comparison], parts: bool = False) -> str:
+    """Cells by methods, of one metric; bold where a method is near LayerNorm.
+
+    Args:
+        metric: Of the cells that are shown.
+        comparisons: All cells.
+        parts: Whether to show what of `tailor` does it: the methods that leave a part out, beside
+            the whole and what it stands between; or all other methods.
+    """
     shown = [each for each in comparisons if each.metric == metric]
-    names = [name for name in METHODS if any(name in each.scores for each in shown)]
+    if parts:
+        shown = [each for each in shown if any(METHODS[name].part for name in each.scores)]
+    wanted = [n for n, method in METHODS.items() if method.part == parts or (parts and n in WHOLE)]
+    names = [name for name in wanted if any(name in each.scores for each in shown)]
     rows = []
     for each in shown:
         row = [each.cell.name]
@@ -101,6 +112,7 @@ def page_of(
     """
     used = [name for name in METHODS if any(name in each.scores for each in comparisons)]
     metrics = _metrics(comparisons)
+    some = [c for c in comparisons if any(METHODS[name].part for name in c.scores)]
     near = ", ".join(f"{NEAR[metric]:g} ({UNITS[metric]})" for metric in metrics)
     gaps = ", ".join(f"{GAP[metric]:g} ({UNITS[metric]})" for metric in metrics)
     sections = [
@@ -133,6 +145,17 @@ def page_of(
                 else "Accuracy; higher is better.",
                 summary(metric, comparisons),
             )
+        ),
+        *(
+            part
+            for part in (
+                "## What of it does it",
+                "*Tailored DyT* less one of its parts, and LayerNorm with the same kernels and "
+                "embeddings: how a stream begins, and what each block adds to it, helps LayerNorm, "
+                "too.",
+                *(summary(metric, some, parts=True) for metric in _metrics(some)),
+            )
+            if some
         ),
         "## Methods",
         "In the place of each of the normalizations, two in each block and one at the end:",

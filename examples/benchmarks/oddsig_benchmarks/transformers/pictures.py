@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,9 +24,10 @@ def draw(comparisons: Sequence[Comparison], page: Path) -> str | None:
     rows = -(-len(shown) // COLUMNS)
     figure = Figure(figsize=(10, 0.7 + 3 * rows), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    whole = {name: method for name, method in METHODS.items() if not method.part}
     bases = {method.of for method in METHODS.values()}
     for axes, each in zip(grid, shown, strict=False):
-        for (method, known), color in zip(METHODS.items(), itertools.cycle(COLORS), strict=False):
+        for (method, known), color in zip(whole.items(), COLORS, strict=False):
             if method in each.scores and each.scores[method].curve:
                 axes.plot(
                     *zip(*each.scores[method].curve, strict=True), label=method, color=color,

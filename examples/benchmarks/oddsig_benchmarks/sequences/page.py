@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..differences import Difference
 from ..reporting import interval, table, table_of_environments
 from ..results import Row
 from .methods import KERAS, METHODS
-from .scores import Claim, Comparison, Difference, Score
+from .scores import Claim, Comparison, Score
 
 ROOMS = "examples/benchmarks/oddsig_benchmarks/sequences"
 

@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..differences import Difference
 from ..reporting import interval
 from ..results import Row
 from .methods import ADVISED, CALLED, KERAS, METHODS
 from .runs import RATES, SEEDS, Cell, groups_of, standard
 from .tasks import TASKS
-
-SHOWN = 0.0005  # differences that a table of three digits does not show are none
 
 
 @dataclass(frozen=True)
@@ -62,22 +61,6 @@ class Score:
         return float(np.mean(found)) if found else np.nan
 
 
-class Difference(NamedTuple):
-    """By how much a method is better than another, paired over seeds: mean, 95% interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        if abs(self.mean) < SHOWN:
-            return "even"
-        if self.low > 0:
-            return "ahead"
-        return "behind" if self.high < 0 else "even"
-
-
 @dataclass(frozen=True)
 class Comparison:
     """What the methods reached in a cell."""
@@ -86,6 +69,7 @@ class Comparison:
     scores: dict[str, Score]
 
     def over(self, method: str, other: str = KERAS) -> Difference:
+        """With an interval of 95%."""
         one, two = self.scores[method], self.scores[other]
         theirs = dict(zip((row["seed"] for row in two.rows), two.values(), strict=True))
         paired = zip((row["seed"] for row in one.rows), one.values(), strict=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..differences import Difference
 from ..reporting import table, table_of_environments
 from ..results import Row
 from .methods import LAYER_NORM, METHODS, TANH
 from .models import HEADS
 from .runs import CHOOSING, RATES, Cell
-from .scores import GAP, NEAR, UNITS, Claim, Comparison, Difference, Score, claims_of
+from .scores import GAP, NEAR, UNITS, Claim, Comparison, Score, claims_of
 
 ROOMS = "examples/benchmarks/oddsig_benchmarks/transformers"
 NOTHING = "-"

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..differences import Difference
 from ..results import Row
 from .methods import LAYER_NORM, METHODS
 from .runs import CHOOSING, RATES, SEEDS, Cell, groups_of, standard
 
 NEAR = {"crossentropy": 0.05, "accuracy": 0.01}  # as good as LayerNorm
 GAP = {"crossentropy": 0.01, "accuracy": 0.005}  # of which a share is worth telling
-SHOWN = 0.0005  # differences that a table of three digits does not show are none
 NOISE = 1.05  # of times, as a ratio: equal programs differ by that much
 TIME = "step_processor_seconds"
 UNITS = {"crossentropy": "nats", "accuracy": "accuracy"}
@@ -76,23 +76,6 @@ class Score:
         ]
 
 
-class Difference(NamedTuple):
-    """By how much a method is better than another, paired over seeds: mean, smallest, largest."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        """A difference counts if all seeds agree on its sign."""
-        if abs(self.mean) < SHOWN:
-            return "even"
-        if self.low > 0:
-            return "ahead"
-        return "behind" if self.high < 0 else "even"
-
-
 @dataclass(frozen=True)
 class Comparison:
     """What the methods reached in a cell."""
@@ -102,7 +85,7 @@ class Comparison:
     scores: dict[str, Score]
 
     def over(self, method: str, other: str = LAYER_NORM) -> Difference | None:
-        """None where one of them, or a seed that both have, is missing."""
+        """Between the seeds' smallest and largest; None where one, or a common seed, is missing."""
         if not {method, other} <= self.scores.keys():
             return None
         one, two = (self._by_seed(name) for name in (method, other))

@@ -33,7 +33,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "smoke": "two small cells, about a minute",
         "standard": "what the page shows, in hours",
         "longer": "one cell, trained four times as long",
-        "parts": "what of `tailor` does it: two cells, a quarter of an hour",
+        "parts": "what of `tailor` does it: three cells, half an hour",
     }.items():
         what.add_argument(f"--{grid}", dest="grid", action="store_const", const=grid, help=said)
     what.add_argument(

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
         stationary_spread,
         surrogate_noise_scale,
     )
-    from keras_oddsig.tailoring import TailoredKernel, TailorReport, tailor
+    from keras_oddsig.tailoring import TailoredKernel, TailoredRate, TailorReport, tailor
 
 __version__ = "0.1.0"
 
@@ -96,6 +96,7 @@ __all__ = [
     "SpreadProfile",
     "TailorReport",
     "TailoredKernel",
+    "TailoredRate",
     "Tanh",
     "derivatives_diagonal",
     "derivatives_orthogonal",

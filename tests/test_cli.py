@@ -270,6 +270,31 @@ class TestTailor:
         assert run("tailor", model, "-o", model, "--overwrite")[0] == 0
         assert model.read_bytes() != before
 
+    def test_rates_alone_are_written_too(self, run, files, tmp_path):
+        source, target = tmp_path / "m.keras", tmp_path / "tailored.keras"
+        entry = keras.Input((WIDTH,))
+        last = keras.layers.Dense(2, name="last")
+        keras.Model(entry, last(ko.DynamicTanh(name="dynamic")(entry * 50))).save(source)
+
+        def rename(config):
+            for each in config["config"]["layers"]:
+                if each["name"] == "dynamic":
+                    each["config"]["name"] = "\x1b[31mdynamic"
+
+        source = rewritten(source, tmp_path / "named.keras", rename)
+        data = ("--data", files / "x.npy")
+        status, output, errors = run("tailor", source, *data, "--dry-run")
+        assert (status, errors) == (0, [])
+        assert "set by the data that enter" in output.replace("\n", " ")
+        status, output, errors = run("tailor", source, *data, "-o", target)
+        assert (status, errors) == (0, [f"keras-oddsig: {target} is written"])
+        assert "dynamic" in output
+        assert "\x1b" not in output
+        assert "0 of 1 kernels tailored. 1 of 1 rates set." in output
+        model = keras.saving.load_model(target)
+        (found,) = [each for each in model.layers if isinstance(each, ko.DynamicTanh)]
+        assert found.rate == pytest.approx(0.005, rel=0.1)
+
     def test_a_model_without_such_kernels_is_1_and_no_file(self, run, tmp_path):
         last = keras.layers.Dense(2, "relu")
         keras.Sequential([keras.Input((3,)), last]).save(tmp_path / "relu.keras")

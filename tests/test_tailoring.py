@@ -897,5 +897,5 @@ class TestArguments:
 
 
 def test_the_names_are_public():
-    assert {"tailor", "TailorReport", "TailoredKernel"} <= set(ko.__all__)
+    assert {"tailor", "TailorReport", "TailoredKernel", "TailoredRate"} <= set(ko.__all__)
     assert ko.tailor.__module__.startswith("keras_oddsig.tailoring")

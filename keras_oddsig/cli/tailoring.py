@@ -46,14 +46,15 @@ def tailor_model(args: argparse.Namespace) -> int:
             report = tailor(
                 model, x, method=args.method, depth=depth, dry_run=args.dry_run, seed=args.seed
             )
-        if report.tailored and not args.dry_run:
+        changed = report.tailored or report.rated
+        if changed and not args.dry_run:
             _save(model, args.output)
 
     if args.json:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     else:
         _printable(report).print()
-    if not report.tailored:
+    if not (changed or (args.dry_run and report.rates)):
         say(f"{args.model} has no kernel for `tailor`: nothing is written")
         return UNHEALTHY
     if not args.dry_run:
@@ -90,4 +91,5 @@ def _printable(report: Any) -> Any:
         replace(row, layer=one_line(row.layer), reason=one_line(row.reason))
         for row in report.kernels
     )
-    return replace(report, kernels=kernels)
+    rates = tuple(replace(row, layer=one_line(row.layer)) for row in report.rates)
+    return replace(report, kernels=kernels, rates=rates)

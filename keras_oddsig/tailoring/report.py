@@ -63,7 +63,8 @@ class TailorReport:
             `"calls"`, the order of the layers' calls on data, where the model's code needs numbers:
             what lies between two layers was then not seen.
         dry_run: Whether the model was left as it was.
-        rates: A `TailoredRate` for each layer that stands for a normalization.
+        rates: A `TailoredRate` for each layer that stands for a normalization, in the order of the
+            calls. A dry run, or one without data, sets none.
     """
 
     kernels: tuple[TailoredKernel, ...]
@@ -76,12 +77,14 @@ class TailorReport:
         """How many kernels have an initializer of the report's."""
         return sum(kernel.initializer is not None for kernel in self.kernels)
 
+    @property
+    def rated(self) -> int:
+        """How many layers in place of a normalization have a rate of the report's."""
+        return sum(row.rate is not None for row in self.rates)
+
     def __repr__(self) -> str:
         state = ", a dry run" if self.dry_run else ""
-        rates = ""
-        if self.rates:
-            given = sum(row.rate is not None for row in self.rates)
-            rates = f", {given} of {len(self.rates)} rates"
+        rates = f", {self.rated} of {len(self.rates)} rates" if self.rates else ""
         return f"<TailorReport: {self.tailored} of {len(self.kernels)} kernels{rates}{state}>"
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,6 +93,7 @@ class TailorReport:
             "source": self.source,
             "dry_run": self.dry_run,
             "tailored": self.tailored,
+            "rated": self.rated,
             "kernels": [asdict(kernel) for kernel in self.kernels],
             "rates": [asdict(rate) for rate in self.rates],
         }
@@ -137,6 +141,8 @@ class TailorReport:
         verb = "would be tailored" if self.dry_run else "tailored"
         seen = "" if self.source == "graph" else ", by the order of the layers' calls"
         line = f"{self.tailored} of {len(self.kernels)} kernels {verb}{seen}."
+        if self.rates:
+            line += f" {self.rated} of {len(self.rates)} rates set."
         console.print(line, markup=False, highlight=False)
 
     def _table_of_rates(self) -> Any:

@@ -256,6 +256,15 @@ def test_each_kernel_is_one_that_the_initializer_draws():
     np.testing.assert_allclose(scales, 0.3, rtol=0.25)
 
 
+def test_what_is_compiled_for_one_initializer_serves_its_equals_alone():
+    normal = keras.initializers.RandomNormal
+    for stddev in (0.3, 3.0, 0.3):  # the same seeds
+        kernels = kernels_of(lambda stddev=stddev: normal(stddev=stddev, seed=3), 50)
+        assert np.std(kernels) == pytest.approx(stddev, rel=0.1)
+    one, other = (kernels_of(lambda seed=seed: normal(seed=seed)) for seed in (3, 4))
+    assert not np.isin(one, other).any()
+
+
 def test_one_integer_seed_gives_the_weights_of_a_layer_values_of_their_own():
     init = ko.OddSigmoidOrthogonal("tanh", seed=3)
     stack = ko.LayerStack(

@@ -55,7 +55,22 @@ def _drawn(
     given = getattr(start, "_init_seed", start.seed)
     generator = isinstance(start.seed, keras.random.SeedGenerator)
     seeds = _seeds.draw_several(start.seed if generator else given, stream, number)
-    return _backend.compiled(_from_seeds, start, shape, dtype)(seeds)
+    return _backend.compiled(_from_seeds, _Kind(start), shape, dtype)(seeds)
+
+
+class _Kind:
+    """An initializer of Keras, but for its seed: what was compiled for one serves its equals."""
+
+    def __init__(self, start: Any) -> None:
+        self.start = start
+        config = {key: value for key, value in start.get_config().items() if key != "seed"}
+        self._key = (type(start), repr(sorted(config.items())))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Kind) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
 
 def _alike(value: Any, number: int) -> Any:
@@ -64,9 +79,9 @@ def _alike(value: Any, number: int) -> Any:
     return ops.tile(ops.expand_dims(value, 0), (number, *[1] * len(value.shape)))
 
 
-def _from_seeds(start: Any, shape: tuple[int, ...], dtype: Any, seeds: _backend.DrawnSeed) -> Any:
+def _from_seeds(kind: _Kind, shape: tuple[int, ...], dtype: Any, seeds: _backend.DrawnSeed) -> Any:
     def one(seed: Any) -> Any:
-        initializer = copy.copy(start)
+        initializer = copy.copy(kind.start)
         initializer.seed = _backend.DrawnSeed(seed)
         return initializer(shape, dtype=dtype)
 

@@ -232,15 +232,16 @@ class TestStreams:
         assert [row.reason for row in report.kernels[:2]] == ["one of 2 that begin a stream"] * 2
         assert report.rates[0].rms == pytest.approx(1, rel=0.2)
 
-    def test_a_table_of_another_width_is_none_of_its_terms(self):
-        class Gate(layers.Layer):
-            def build(self, shape):
-                self.gate = self.add_weight(shape=(STEPS, 1), name="gate")
+    @pytest.mark.parametrize("shape", [(STEPS, 1), (WIDTH, WIDTH)])
+    def test_what_is_no_table_of_places_is_none_of_its_terms(self, shape):
+        class Own(layers.Layer):
+            def build(self, input_shape):
+                self.w = self.add_weight(shape=shape, name="w")
 
             def call(self, x):
-                return x * self.gate
+                return x * self.w if shape[1] == 1 else x @ self.w
 
-        model, x = transformer(1, start=Gate()), symbols()
+        model, x = transformer(1, start=Own()), symbols()
         report = ko.tailor(model, x, seed=0)
         assert [row.initializer for row in report.kernels[:2]] == [None, None]
         assert all(row.rate is not None for row in report.rates)

@@ -67,16 +67,21 @@ def begun(
 
 
 def holds_positions(step: Step) -> bool:
-    """Whether it is a user's layer of one table, as wide as what it reads, and keeps the shape."""
+    """Whether it is a user's layer of one table, a row for each place, and keeps the shape.
+
+    A table of more rows is one if its layer, or its own name, says so.
+    """
     layer = step.operation
     if not isinstance(layer, keras.Layer) or len(step.inputs) != 1 or is_open(layer):
         return False
     own = type(layer).__module__.partition(".")[0] not in ("keras", "keras_oddsig")
     held, read = layer.weights, step.inputs[0].tensor
-    if not own or len(held) != 1 or read is None or len(held[0].shape) < 2:
+    if not own or len(held) != 1 or read is None or min(len(held[0].shape), len(read.shape)) < 2:
         return False
     kept = tuple(read.shape) == tuple(step.tensor.shape)
-    return kept and held[0].shape[-1] == read.shape[-1]
+    (rows, width), places = tuple(held[0].shape)[-2:], read.shape[-2]
+    named = "pos" in f"{type(layer).__name__} {held[0].name}".lower()
+    return kept and width == read.shape[-1] and (rows == places or named)
 
 
 def _is_apart(step: Step) -> bool:

@@ -20,6 +20,7 @@ from scipy import optimize
 from keras_oddsig import solver
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.layers.dynamic import DynamicOddSigmoid
+from keras_oddsig.signal.verdicts import SMALL
 from keras_oddsig.tailoring.choice import rounded
 
 # Of tanh, rate times the root mean square of what enters. Twice as much is no better with 8 blocks,
@@ -61,6 +62,8 @@ class Rating:
             self.reason = "only zeros enter"
             return
         self.rms, self.rate = rms, rounded(self.drive / rms)
+        if rms < SMALL:
+            self.reason = "little enters: as it grows in training, this rate may be left behind"
         if self.layer.gamma is not None:
             self.gamma = rounded(1 / squashed)
 

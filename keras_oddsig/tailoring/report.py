@@ -42,7 +42,7 @@ class TailoredRate:
         rms: With data, the root mean square of what enters, at the first call.
         rate: Its rate; `None` if it was left as it was.
         gamma: What all entries of its `gamma` became; `None` where it has none, or was left.
-        reason: Why it was left; or `""`.
+        reason: Why it was left; or what may come of its rate; or `""`.
     """
 
     layer: str

@@ -323,6 +323,26 @@ class TestWhatStays:
         assert same(values(model), before)
         assert (layer.rate, layer.gamma_initializer) == starts
 
+    def test_a_layer_that_is_not_called(self):
+        class Own(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.used, self.unused = ko.DynamicTanh(), ko.DynamicTanh()
+                self.unused.build((None, WIDTH))
+                self.unused.activation.build((None, WIDTH))
+
+            def call(self, x):
+                return self.used(x)
+
+        model, x = Own(), np.random.default_rng(0).standard_normal((8, WIDTH)).astype("float32")
+        model(x)
+        used, unused = ko.tailor(model, x).rates
+        assert used.rate == pytest.approx(rates.TANH / rms(x), rel=1e-3)
+        assert (unused.rate, unused.reason) == (
+            None,
+            "not seen in a call: it is not called, or in a loop",
+        )
+
     def test_a_layer_of_which_only_zeros_enter(self):
         entry = keras.Input((WIDTH,))
         model = keras.Model(entry, ko.DynamicTanh()(entry * 0))

@@ -77,6 +77,8 @@ def calibrate(
     sizes, spreads = ([next(numbers_of) for _ in each] for each in (run.sizes, run.spreads))
     for layer in run.entered:
         run.ratings[layer].measured(next(numbers_of), next(numbers_of))
+    for layer in run.ratings.keys() - run.entered.keys():
+        run.ratings[layer].reason = "not seen in a call: it is not called, or in a loop"
     factors = {}
     for variable, size in zip(run.sizes, sizes, strict=True):
         fitting = run.by_variable[variable]

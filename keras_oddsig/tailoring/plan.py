@@ -150,7 +150,8 @@ class Planner:
     def _fitting(self, kernel: Kernel, place: Place) -> Fitting:
         fitting = Fitting(kernel, place)
         activation = place.activation
-        if place.begins and (kernel.role in _TABLES or kernel.unfit is None):
+        plain = kernel.role == "main" and kernel.unfit is None
+        if place.begins and (kernel.role in _TABLES or plain):
             self._beginning(fitting, place)
         elif kernel.unfit is not None:
             fitting.reason = kernel.unfit

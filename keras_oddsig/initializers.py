@@ -15,6 +15,9 @@ Which when (as measured, `docs/benchmarks.md` and `docs/benchmarks-pinn.md`):
   `kernel_initializer="orthogonal"`
 - a function of a few inputs, as a physics-informed network is: `OddSigmoidOrthogonal(activation,
   depth, input_dim=m)` in every layer, the output's too, `m` the number of inputs
+- a transformer with `DynamicTanh` or its kind: `tailor(model, x)`, for rates need data; by hand
+  embeddings and positions of `RandomNormal(stddev=0.7071)`, and for the last kernels of attention
+  and MLP `OddSigmoidOrthogonal(depth=1, gain=1 / sqrt(2 * blocks))`
 - normalized, or ReLU-like: Keras's own
 
 What is an input, and what an output, follows Keras:

@@ -23,8 +23,9 @@ from keras_oddsig.layers.dynamic import DynamicOddSigmoid
 from keras_oddsig.signal.verdicts import SMALL
 from keras_oddsig.tailoring.choice import rounded
 
-# Of tanh, rate times the root mean square of what enters. Twice as much is no better with 8 blocks,
-# and worse with 24 (`docs/benchmarks-transformers.md`): every block bends the stream once more.
+# Of tanh, rate times the root mean square of what enters. Twice as much does as well in the cells of
+# `docs/benchmarks-transformers.md` where it was run, with up to 8 blocks; every further block bends
+# the stream once more.
 TANH: Final = 0.25
 
 

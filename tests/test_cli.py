@@ -281,7 +281,8 @@ class TestTailor:
                 if each["name"] == "dynamic":
                     each["config"]["name"] = "\x1b[31mdynamic"
 
-        source = rewritten(source, tmp_path / "named.keras", rename)
+        if keras.backend.backend() != "tensorflow":  # which names what it compiles after layers
+            source = rewritten(source, tmp_path / "named.keras", rename)
         data = ("--data", files / "x.npy")
         status, output, errors = run("tailor", source, *data, "--dry-run")
         assert (status, errors) == (0, [])

@@ -131,6 +131,19 @@ class TestRow:
         assert shared == pytest.approx({k: same.statistics[k] for k in shared}, rel=1e-3)
         assert row.statistics["kernel_gradient"] > 0
 
+    @pytest.mark.parametrize("compiled", [False, True])
+    def test_a_sample_of_several_tokens_is_one(self, compiled):
+        """Whatever shape the layer computes in: directions, spreads, gradients are a sample's."""
+        parts = [layers.Rescaling(2.0), layers.Activation("tanh")], [ko.DynamicTanh(rate=2.0)]
+        last = layers.Dense(3)
+        apart, model = (sequential(*p, last, shape=(4, 6), compiled=compiled) for p in parts)
+        x, y = data(4, 6, samples=10), data(4, 3, samples=10)
+        (row,) = ko.signal_report(model, x, y, "mse").layers
+        (same,) = ko.signal_report(apart, x, y, "mse").layers
+        names = ("std", "cosine", "effective_rank", "spread_min", "activation_gradient")
+        found, expected = ({n: r.statistics[n] for n in names} for r in (row, same))
+        assert found == pytest.approx(expected, rel=1e-3)
+
     def test_others_have_nothing_to_say_of_what_enters(self):
         parts = [layers.Dense(5, "tanh", name="a"), ko.DynamicTanh(name="d"), layers.Dense(4)]
         model = sequential(*parts, layers.Activation("relu", name="r"))

@@ -119,7 +119,7 @@ class Recorder:
             self._entering.pop()
         # What is inside may be hidden in a loop, or called in a way of its own.
         if dynamic:
-            result = self._record(result, outer, self._entering[-1], outer, first_float(source))
+            result = self._record_dynamic(result, outer, source)
         elif watched or (id(layer) in self.watch.around and len(self.calls) == before):
             result = self._record(result, layer, source)
         if id(layer) in self.watch.kernels:
@@ -176,6 +176,16 @@ class Recorder:
         )
         self._owners.append(layer)
         return result
+
+    def _record_dynamic(self, result: Any, layer: Any, source: Any) -> Any:
+        """Records what the activation of a `DynamicOddSigmoid` makes of `source`."""
+        entering, source = first_float(self._entering[-1]), first_float(source)
+        rows = None if entering is None else ops.shape(result)
+        if rows is None or len(rows) == len(entering.shape):
+            return self._record(result, layer, entering, layer, source)
+        # The layer may read its input as rows, of which a sample is several.
+        whole = ops.reshape(result, ops.shape(entering))
+        return ops.reshape(self._record(whole, layer, entering, layer, source), rows)
 
     def _activation_at_the_end(self, output: Any, layer: Any, producer: Any) -> tuple[Any, Any]:
         """The layer whose activation made an output, and the one whose kernel did, or None."""

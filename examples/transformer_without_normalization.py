@@ -9,7 +9,7 @@ It is written with LayerNorm; `ko.replace_normalization` makes it one of Dynamic
 begins, with a rate of .5 everywhere, it stays far behind. `ko.tailor(model, x)`, one line, sets
 every rate for what enters there, and what the stream of the residual blocks begins with and gains.
 
-About two minutes on one core. Any backend: set `KERAS_BACKEND`.
+One to two minutes on one core. Any backend: set `KERAS_BACKEND`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,12 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re
 
 
 @pytest.mark.parametrize("block", range(len(BLOCKS)))
-def test_readme_block_runs(block, tmp_path, monkeypatch):
+def test_readme_block_runs_and_prints_what_it_says(block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(BLOCKS[block], {})
+    printed = capsys.readouterr().out.splitlines()
+    for said in re.findall(r"^print\(.*\)  # (healthy|<.*>)$", BLOCKS[block], re.MULTILINE):
+        assert said in printed
 
 
 def test_readme_has_blocks_and_they_save_a_model():

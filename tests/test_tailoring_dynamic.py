@@ -257,6 +257,15 @@ class TestStreams:
         assert report.kernels[0].reason == "begins a stream"
         assert report.rates[0].rms == pytest.approx(1, rel=0.2)
 
+    def test_a_stream_of_many_ways_is_walked_once(self):
+        entry = keras.Input((WIDTH,))
+        x = layers.Dense(WIDTH)(entry)
+        for _ in range(25):  # 2**25 ways
+            x = layers.Add()([layers.Dropout(0.1)(x), layers.Identity()(x)])
+        model = keras.Model(entry, ko.DynamicTanh()(x))
+        report = ko.tailor(model)
+        assert len(report.rates) == 1
+
     def test_an_embedding_elsewhere_stays_as_it_is(self):
         entry = keras.Input((STEPS,), dtype="int32")
         x = layers.LayerNormalization()(layers.Embedding(SYMBOLS, WIDTH)(entry))

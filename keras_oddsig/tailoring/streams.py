@@ -38,10 +38,15 @@ def begun(
         reads what enters the model.
     """
     found: dict[Step, int] = {}
+    # With how many terms: a stream is walked once, however many ways lead through it.
+    reached: dict[Step, int] = {}
     apart = [step for step in steps if _is_apart(step)]
     for dynamic in filter(is_dynamic, steps):
         waiting = [(each, 1) for each in dynamic.inputs[:1]]
         for step, terms in waiting:
+            if terms <= reached.get(step, 0):
+                continue
+            reached[step] = terms
             kind, more = kind_of(step), []
             if isinstance(step.operation, keras.layers.Embedding):
                 found[step] = max(terms, found.get(step, 1))

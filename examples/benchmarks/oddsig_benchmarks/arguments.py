@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -54,3 +55,19 @@ def require_at_least(
             parser.error(
                 f"--{option.replace('_', '-')} must be at least {least}. Received: {value}"
             )
+
+
+def add_files(parser: argparse.ArgumentParser, runs: str, page: str) -> None:
+    """The options `--output`, `--page` and `--reading`, with the defaults of the first two."""
+    parser.add_argument(
+        "--output", type=Path, default=Path(runs), help="is continued (%(default)s)"
+    )
+    parser.add_argument("--page", type=Path, default=Path(page), help="(%(default)s)")
+    parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
+
+
+def require_files(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Ends the program if a file that `--report` or `--reading` names is not there."""
+    for path in (*(args.report or ()), *filter(None, [args.reading])):
+        if not path.exists():
+            parser.error(f"no such file. Received: {path}")

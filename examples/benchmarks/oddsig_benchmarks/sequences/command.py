@@ -50,18 +50,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rates", type=types.positive_numbers, help="as in 1e-3;3e-3")
     parser.add_argument("--seeds", type=types.integers, help="as in 0;1;2")
     parser.add_argument("--steps", type=int, help="of the optimizer, in place of the grid's")
-    parser.add_argument(
-        "--output", type=Path, default=Path("sequences.jsonl"), help="is continued (%(default)s)"
-    )
-    parser.add_argument(
-        "--page", type=Path, default=Path("docs/benchmarks-sequences.md"), help="(%(default)s)"
-    )
-    parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
+    types.add_files(parser, "sequences.jsonl", "docs/benchmarks-sequences.md")
     args = parser.parse_args(argv)
     types.require_at_least(1, parser, args, "steps")
-    for path in (*(args.report or ()), *filter(None, [args.reading])):
-        if not path.exists():
-            parser.error(f"no such file. Received: {path}")
+    types.require_files(parser, args)
     if not args.report and BACKEND != "jax":
         parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
     return args

@@ -11,7 +11,7 @@ from ..results import Row
 from .methods import LAYER_NORM, METHODS, TANH
 from .models import HEADS
 from .runs import CHOOSING, RATES, Cell
-from .scores import GAP, NEAR, UNITS, Claim, Comparison, Score, claims_of
+from .scores import GAP, NEAR, NOISE, UNITS, Claim, Comparison, Score, claims_of
 
 ROOMS = "examples/benchmarks/oddsig_benchmarks/transformers"
 NOTHING = "-"
@@ -131,7 +131,8 @@ def page_of(
         "counts as one that has learned nothing.",
         "## What holds, and what does not",
         "Computed from the runs. Differences are means, paired over seeds; *ahead* and *behind* "
-        "are those on whose sign all seeds agree, all others are *even*.",
+        "are those on whose sign all seeds agree, all others are *even*. Of times, "
+        f"{NOISE - 1:.0%} more is no longer: equal programs differ by that much.",
         claims_table(claims_of(comparisons)),
         reading,
         "## Scores",

@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
 SUITES := jax tensorflow torch
 TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo deep test test-solver test-backends $(SUITES:%=test-%) lint format clean
+.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
@@ -21,7 +21,7 @@ deep: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@echo "One process for each backend, two at a time: each reports when it has ended."
-	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%) test-solver
+	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%) test-solver test-site
 
 test-backends: $(VENV)/.dev
 	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%)
@@ -30,8 +30,12 @@ test-backends: $(VENV)/.dev
 test-solver: $(VENV)/.dev
 	$(PYTEST) tests/solver
 
+# The tutorials, each on one backend, and the pages, in a browser where there is one.
+test-site: $(VENV)/.dev
+	$(PYTEST) tests/site
+
 $(SUITES:%=test-%): test-%: $(VENV)/.dev
-	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/solver
+	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/solver --ignore=tests/site
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """What a signal report says of a 60-layer tanh network, by how it was initialized.
 
     python examples/diagnose.py
-    python examples/diagnose.py --epochs 15 --output docs/diagnose.png
+    python examples/diagnose.py --epochs 15 --output docs/images/diagnose.png
 
 Glorot lets the signal collapse, He saturates it, and the two initializers of this package
 keep it up. The script prints each report and draws the spread by layer of all four. With

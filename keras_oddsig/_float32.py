@@ -8,7 +8,7 @@ as often as one likes. `xp` is `keras.ops`, and tensors are of float32.
 The polynomials are made when this module is imported, from what the comment beside each says.
 Their degrees are the least at which the fourth derivative, too, is within 200 roundings of the
 exact one (`tests/test_activations.py`); values are within 1e-8 before rounding. What the forms
-cost, `examples/benchmarks/activations.py` measures.
+cost, `benchmarks/activations.py` measures.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from keras_oddsig import _arguments, _axes, _backend, _draws, _scales, _seeds
 # Inputs, and outputs, that are few: a kernel into so many, from more, is an output.
 FEW: Final = 8
 # Of inputs that cover [-1, 1]: slopes are then `omega` times a standard normal number, so that
-# d f(w x) / dx at 0 has the standard deviation 1. The choice is of `docs/benchmarks-pinn.md`.
+# d f(w x) / dx at 0 has the standard deviation 1. The choice is of `docs/benchmarks/pinn.md`.
 _SYMMETRIC_STD: Final = 1 / math.sqrt(3)
 
 

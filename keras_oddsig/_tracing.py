@@ -77,7 +77,7 @@ def fuses() -> bool:
     """Whether a formula of many operations costs about one pass over memory: under XLA.
 
     On a CPU that takes some twenty times as long for an arcus tangent as for tanh
-    (`examples/benchmarks/activations.py`). Elsewhere it takes no longer, and each operation is a
+    (`benchmarks/activations.py`). Elsewhere it takes no longer, and each operation is a
     pass.
     """
     match _BACKEND:

@@ -4,7 +4,7 @@ Both draw a kernel of `m` inputs and `n` outputs whose gain is the activation's 
 gain `omega = 1 / f'(0)`: `OddSigmoidInit` an identity pattern plus noise,
 `OddSigmoidOrthogonal` a random rotation, slightly above that gain.
 
-Which when (as measured, `docs/benchmarks.md` and `docs/benchmarks-pinn.md`):
+Which when (as measured, `docs/benchmarks/trainability.md` and `docs/benchmarks/pinn.md`):
 
 - dense or convolutional, layers of about one width: `OddSigmoidOrthogonal(activation, depth)`,
   in the first layer with `input_std=1.0` for standardized data
@@ -34,7 +34,7 @@ What is an input, and what an output, follows Keras:
   kernel would pass on the first `multiplier` channels and drop the rest.
 - `SimpleRNN`'s recurrent kernel is the same at each step: for `OddSigmoidInit` give
   `noise_scale=keras_oddsig.recurrent_noise_scale(steps)`. With `depth=steps` alone the state
-  stays dispersed, but its sign is forgotten. On the tasks of `docs/benchmarks-sequences.md` it is
+  stays dispersed, but its sign is forgotten. On the tasks of `docs/benchmarks/sequences.md` it is
   behind Keras's own with either; the rotation is not.
   Its input kernel adds to the state at each step: `keras.initializers.Orthogonal`, with the
   gain `omega` (1 for tanh), keeps the input's norm and suits it better than these two, which
@@ -101,7 +101,7 @@ class OddSigmoidInit(KernelInitializer):
         noise: The distribution of `Z`: `"normal"`, `"truncated_normal"` (at two standard
             deviations), `"uniform"` or `"rademacher"` (two values), all of mean 0 and
             standard deviation 1. Which of them made no difference to what networks of 50 to 300
-            layers learned (`docs/benchmarks.md`).
+            layers learned (`docs/benchmarks/trainability.md`).
         noise_scale: If given, used in place of `kappa / sqrt(L)`, at least 0. Then
             `negative_rate` has no effect.
         input_axes: The axes of the kernel that hold its inputs, given with `output_axes`;
@@ -258,7 +258,7 @@ class OddSigmoidOrthogonal(KernelInitializer):
 
     Reference: this project, for the gain (`keras_oddsig.solver.orthogonal_gain`), the
     Hartley rotation, the directions kept through a bottleneck, and the first layer's gain,
-    whose half is an empirical choice (`docs/benchmarks.md`).
+    whose half is an empirical choice (`docs/benchmarks/trainability.md`).
     """
 
     def __init__(

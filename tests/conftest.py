@@ -60,5 +60,5 @@ def draw(to_numpy):
 
 @pytest.fixture(scope="session")
 def load_example():
-    """A function that imports a script of examples/ or its benchmarks/ by its name."""
+    """A function that imports a script of examples/ or benchmarks/ by its name."""
     return importlib.import_module

@@ -223,10 +223,11 @@ def test_the_page_has_every_number_of_the_paper_and_compares_with_the_better_var
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="once is enough")
 def test_the_committed_page_is_that_of_the_committed_runs(tmp_path, load_example):
-    docs = Path(__file__).parent.parent / "docs"
+    root = Path(__file__).parent.parent
+    results = root / "benchmarks" / "results"
     page = tmp_path / "page.md"
     load_example("paper_tables").main(
-        ["--report", str(docs / "benchmarks" / "paper-jax.jsonl.gz"), "--page", str(page),
-         "--reading", str(docs / "benchmarks" / "paper-reading.md")]
+        ["--report", str(results / "paper-jax.jsonl.gz"), "--page", str(page),
+         "--reading", str(results / "paper-reading.md")]
     )  # fmt: skip
-    assert page.read_text() == (docs / "benchmarks-paper.md").read_text()
+    assert page.read_text() == (root / "docs" / "benchmarks" / "paper.md").read_text()

@@ -341,7 +341,7 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
 
 
 def test_committed_results_count_as_done():
-    rows, _ = read([ROOT / "docs" / "benchmarks" / "pinn-jax.jsonl.gz"])
+    rows, _ = read([ROOT / "benchmarks" / "results" / "pinn-jax.jsonl.gz"])
     groups = [
         group
         for grid in ("standard", "longer")

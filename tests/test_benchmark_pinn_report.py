@@ -162,5 +162,5 @@ def test_a_report_needs_no_backend():
         "import sys; from oddsig_benchmarks.pinn.report.command import main\n"
         "assert not {'keras', 'jax', 'torch', 'tensorflow'} & set(sys.modules)"
     )
-    benchmarks = Path(__file__).parent.parent / "examples" / "benchmarks"
+    benchmarks = Path(__file__).parent.parent / "benchmarks"
     subprocess.run([sys.executable, "-c", code], cwd=benchmarks, check=True)

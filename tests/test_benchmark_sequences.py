@@ -10,7 +10,7 @@ import pytest
 from oddsig_benchmarks.sequences import command, methods, runs, scores, tasks
 
 ROOT = Path(__file__).parent.parent
-RUNS = ROOT / "docs" / "benchmarks" / "sequences-jax.jsonl.gz"
+RUNS = ROOT / "benchmarks" / "results" / "sequences-jax.jsonl.gz"
 JAX = keras.backend.backend() == "jax"
 needs_jax = pytest.mark.skipif(not JAX, reason="the benchmark trains on JAX")
 
@@ -263,12 +263,12 @@ def test_a_claim_is_what_the_cells_say():
 
 
 def test_the_committed_page_is_that_of_the_committed_runs(tmp_path, load_example):
-    page, reading = tmp_path / "page.md", ROOT / "docs" / "benchmarks" / "sequences-reading.md"
+    page, reading = tmp_path / "page.md", ROOT / "benchmarks" / "results" / "sequences-reading.md"
     load_example("sequences").main(
         ["--report", str(RUNS), "--page", str(page), "--reading", str(reading)]
     )
     assert "What is missing" not in page.read_text()
-    assert page.read_text() == (ROOT / "docs" / "benchmarks-sequences.md").read_text()
+    assert page.read_text() == (ROOT / "docs" / "benchmarks" / "sequences.md").read_text()
 
 
 def test_what_the_grid_has_and_the_runs_have_not_is_named():

@@ -1,4 +1,4 @@
-"""The small experiments of examples/benchmarks that train one network from many starts, on JAX."""
+"""The small experiments of benchmarks that train one network from many starts, on JAX."""
 
 import sys
 

@@ -244,7 +244,7 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(not JAX, reason="one backend's start-up will do")
 def test_command_finds_its_rooms_from_any_folder(tmp_path):
-    script = ROOT / "examples" / "benchmarks" / "trainability.py"
+    script = ROOT / "benchmarks" / "trainability.py"
     done = subprocess.run(
         [sys.executable, script, "--smoke", "--depths", "7"],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
@@ -256,7 +256,7 @@ def test_command_finds_its_rooms_from_any_folder(tmp_path):
 @pytest.mark.skipif(not JAX, reason="the committed results are JAX's")
 def test_committed_results_count_as_done():
     names = ("trainability", "noise")
-    paths = [ROOT / "docs" / "benchmarks" / f"{name}-jax.jsonl.gz" for name in names]
+    paths = [ROOT / "benchmarks" / "results" / f"{name}-jax.jsonl.gz" for name in names]
     done = {row["key"] for row in read(paths)[0]}
     known = {grid: command.arguments([f"--{grid}"]).groups for grid in grids.GRIDS}
     # The standard grid and the noise's whole, of the others some groups, and none in part.

@@ -410,25 +410,26 @@ def test_page_says_what_the_rows_say(tmp_path, capsys):
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once is enough")
 def test_the_committed_page_is_that_of_the_committed_results():
-    docs = Path(__file__).parent.parent / "docs"
-    page = (docs / "benchmarks.md").read_text()
-    rows, environments = read([docs / "benchmarks" / "trainability-jax.jsonl.gz"])
+    root = Path(__file__).parent.parent
+    docs, results = root / "docs" / "benchmarks", root / "benchmarks" / "results"
+    page = (docs / "trainability.md").read_text()
+    rows, environments = read([results / "trainability-jax.jsonl.gz"])
     cells = cells_of(rows)
     first, *others = pictures = [
-        f"benchmarks_{name}.png" for name in ("depth", "cells", "training")
+        f"trainability_{name}.png" for name in ("depth", "cells", "training")
     ]
     assert all((docs / name).exists() for name in pictures)
-    reading = (docs / "benchmarks" / "reading.md").read_text().strip()
-    fresh, also = read([docs / "benchmarks" / "fresh-seeds-jax.jsonl.gz"])
+    reading = (results / "reading.md").read_text().strip()
+    fresh, also = read([results / "fresh-seeds-jax.jsonl.gz"])
     environments += [each for each in also if each not in environments]
     assert not {(r["method"], r["seed"]) for r in fresh} & {(r["method"], r["seed"]) for r in rows}
     fresh = cells_of(fresh)
-    noisy, also = read([docs / "benchmarks" / "noise-jax.jsonl.gz"])
+    noisy, also = read([results / "noise-jax.jsonl.gz"])
     environments += [each for each in also if each not in environments]
     noisy = cells_of(noisy)
-    tables = (docs / "benchmarks-cells.md").read_text()
-    assert page_of(cells, environments, first, "benchmarks-cells.md", reading, noisy) == page
-    assert details_of(cells, environments, others, "benchmarks.md", fresh) == tables
+    tables = (docs / "trainability-cells.md").read_text()
+    assert page_of(cells, environments, first, "trainability-cells.md", reading, noisy) == page
+    assert details_of(cells, environments, others, "trainability.md", fresh) == tables
     # Each loss has its reason.
     assert all(f"- *{c.name}*" in reading for c, _, _ in claims.lost(cells))
 
@@ -483,7 +484,7 @@ def test_noise_is_compared_with_normal_noise_seed_by_seed(tmp_path):
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") != "jax", reason="once is enough")
 def test_command_imports_no_backend_and_runs_from_any_folder(tmp_path):
-    folder = Path(__file__).parent.parent / "examples" / "benchmarks"
+    folder = Path(__file__).parent.parent / "benchmarks"
     done = subprocess.run(
         [sys.executable, "-X", "importtime", folder / "trainability_report.py", "none.jsonl"],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,

@@ -12,7 +12,7 @@ from oddsig_benchmarks.transformers import command, methods, models, runs, score
 from oddsig_benchmarks.transformers.page import page_of
 
 ROOT = Path(__file__).parent.parent
-RUNS = ROOT / "docs" / "benchmarks" / "transformers-jax.jsonl.gz"
+RUNS = ROOT / "benchmarks" / "results" / "transformers-jax.jsonl.gz"
 JAX = keras.backend.backend() == "jax"
 needs_jax = pytest.mark.skipif(not JAX, reason="the benchmark trains on JAX")
 CELL = runs.Cell("digits", 2, 8, 4, 16)
@@ -326,8 +326,8 @@ def test_a_part_that_is_left_out_is_as_it_was():
 
 @pytest.mark.skipif(not RUNS.exists(), reason="the grid was not run")
 def test_the_committed_page_is_that_of_the_committed_runs(tmp_path, load_example):
-    page = tmp_path / "benchmarks-transformers.md"
-    reading = ROOT / "docs" / "benchmarks" / "transformers-reading.md"
+    page = tmp_path / "transformers.md"
+    reading = ROOT / "benchmarks" / "results" / "transformers-reading.md"
     given = ["--reading", str(reading)] if reading.exists() else []
     load_example("transformers").main(["--report", str(RUNS), "--page", str(page), *given])
-    assert page.read_text() == (ROOT / "docs" / page.name).read_text()
+    assert page.read_text() == (ROOT / "docs" / "benchmarks" / page.name).read_text()

@@ -128,7 +128,7 @@ np.testing.assert_array_equal(kernels("Glorot uniform")[1], second)
 def test_the_benchmark_goes_on_where_it_stopped(tmp_path):
     path = tmp_path / "results.jsonl"
     small = ["--seeds", 1, "--iterations", 3, "--results", path]
-    script = ROOT / "examples" / "benchmarks" / "deepxde_demos.py"
+    script = ROOT / "benchmarks" / "deepxde_demos.py"
     done = run(script, *small)
     assert done.returncode == 0, done.stderr
     lines = path.read_text().splitlines()

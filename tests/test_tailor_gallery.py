@@ -13,7 +13,7 @@ import keras_oddsig as ko
 from oddsig_benchmarks.gallery import command, entries, runs, scores, tasks, unscaled
 
 ROOT = Path(__file__).parent.parent
-RUNS = ROOT / "docs" / "benchmarks" / "tailor-gallery-jax.jsonl.gz"
+RUNS = ROOT / "benchmarks" / "results" / "tailor-gallery-jax.jsonl.gz"
 JAX = keras.backend.backend() == "jax"
 needs_jax = pytest.mark.skipif(not JAX, reason="the gallery trains on JAX")
 # Inputs of those whose data must come from elsewhere.
@@ -206,7 +206,7 @@ def test_verdicts_that_differ_are_counted():
 def test_the_committed_page_is_that_of_the_committed_runs(tmp_path, load_example):
     page = tmp_path / "page.md"
     load_example("tailor_gallery").main(["--report", str(RUNS), "--page", str(page)])
-    assert page.read_text() == (ROOT / "docs" / "tailor-gallery.md").read_text()
+    assert page.read_text() == (ROOT / "docs" / "benchmarks" / "tailor-gallery.md").read_text()
 
 
 def test_the_committed_runs_are_whole():

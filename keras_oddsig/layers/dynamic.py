@@ -42,7 +42,7 @@ class DynamicOddSigmoid(keras.layers.Layer):
     What it costs: elementwise operations alone, which a compiler makes one pass over memory. On a
     CPU it takes half to the whole of LayerNormalization's time on JAX and TensorFlow. PyTorch has a
     kernel for that, and runs these operations one by one: three to seven times as long; compiled,
-    .7 to 2.4 times (`examples/benchmarks/dynamic.py`). It holds one weight more than
+    .7 to 2.4 times (`benchmarks/dynamic.py`). It holds one weight more than
     LayerNormalization, two with `shift=True`.
 
     In half precision it computes in float32 and returns half precision, as LayerNormalization

@@ -71,7 +71,7 @@ BLIND: Final = 0.97
 # [-1, 1], by itself). `u_xx = -pi**2 sin(pi x)`, networks of 3 to 10 layers, 2,160 runs: up to 4
 # the median error is .9 of Glorot's or less, from 4 to 8 twice it, from 8 to 12 four times (three
 # runs in four are worse than Glorot's median), from 20 on twelve times and more
-# (`docs/benchmarks-pinn.md`).
+# (`docs/benchmarks/pinn.md`).
 ROUGH: Final = 8.0
 
 # Root mean square of what enters the `f` of a `DynamicOddSigmoid`, and of what is left behind its

@@ -46,7 +46,7 @@ def recurrent_noise_scale(steps: ArrayLike, negative_rate: ArrayLike = 0.3) -> A
         A float, or an array of the broadcast shape: the `noise_scale` of
         `OddSigmoidInit`. The rate is met to within 0.03 for orders from 2 to 6, for states
         that start above the final spread, and no input on the way. That the sign is kept does
-        not make a network learn: `docs/benchmarks-sequences.md`.
+        not make a network learn: `docs/benchmarks/sequences.md`.
 
     Raises:
         ValueError: If `steps` or `negative_rate` is outside its range.

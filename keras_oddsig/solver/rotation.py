@@ -66,8 +66,8 @@ class OrthogonalGain:
         >>> print(f"{point.first_layer_gain(1.0):.2f}")
         0.17
 
-        Reference: this project; the half is an empirical choice, and `docs/benchmarks.md`
-        says with what it was made.
+        Reference: this project; the half is an empirical choice, and
+        `docs/benchmarks/trainability.md` says with what it was made.
         """
         _arguments.real("input_std", input_std, above=0)
         if self.spread == 0:

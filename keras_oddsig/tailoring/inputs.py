@@ -32,7 +32,7 @@ _WINSORIZED_STD: Final = 0.824
 # Of the sum of a sample's features beyond which a step of Adam, which moves all weights alike,
 # moves a unit too far. 50 layers of 32 tanh, 600 steps, rates down to 1e-6, beside standardized
 # data: sums of 300 (digits) to 1,700 (tables) lose nothing, 26,000 (MNIST) little, at a rate 30
-# times lower, 370,000 (CIFAR-10) .09 (`docs/tailor-gallery.md`).
+# times lower, 370,000 (CIFAR-10) .09 (`docs/benchmarks/tailor-gallery.md`).
 LARGE: Final = 10_000.0
 # Rows enough for a tenth percentile to a few per cent.
 _ROWS: Final = 20_000

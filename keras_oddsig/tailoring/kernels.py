@@ -278,7 +278,7 @@ def _einsum_axes(equation: str) -> dict[str, Any] | None:
 # Of digits row by row, rotations in the candidate gate or in all (`gates=`) are within the seeds'
 # spread of Keras's default, accuracy .97 to .98; pixel by pixel LSTM, too (.81 to .83), and GRU is
 # ahead by .03 to .05, a spread of its own seeds; adding over 100 steps, GRU is as good, and LSTM
-# at chance but for one seed of three (`examples/benchmarks/recurrent_gates.py`).
+# at chance but for one seed of three (`benchmarks/recurrent_gates.py`).
 _GATED: Final = "its gates are no odd sigmoids; rotations in them are not reliably better"
 
 

@@ -179,7 +179,7 @@ class Planner:
         ):
             # The sum of all branches has then the spread of one: undivided, 100 blocks
             # `h + V tanh(W h)` reach an accuracy of .911 on digits, with this .954, from zeros .961
-            # (`examples/benchmarks/residual_scale.py`). Zeros would leave W without a gradient.
+            # (`benchmarks/residual_scale.py`). Zeros would leave W without a gradient.
             fitting.reason = f"linear end of one of {place.blocks} residual branches"
             self._linear(fitting, place, 1 / math.sqrt(place.blocks))
         elif place.passes_on:
@@ -255,7 +255,7 @@ class Planner:
 
         That of a one-hot step is 1, though its features vary little where most are blank; by their
         deviation, states would saturate. Copying ten symbols over 100 blanks, 32 units of tanh,
-        five seeds: cross entropy 1.38, Keras's own kernel 1.94 (`docs/benchmarks-sequences.md`).
+        five seeds: cross entropy 1.38, Keras's own kernel 1.94 (`docs/benchmarks/sequences.md`).
         """
         inputs = self._inputs(place, fitting.kernel) if place.first else None
         omega = activation.function.profile.critical_gain

@@ -24,7 +24,7 @@ from keras_oddsig.signal.verdicts import SMALL
 from keras_oddsig.tailoring.choice import rounded
 
 # Of tanh, rate times the root mean square of what enters. Twice as much does as well where it was
-# run, with up to 8 blocks (`docs/benchmarks-transformers.md`); each block bends a stream once more.
+# run, with up to 8 blocks (`docs/benchmarks/transformers.md`); each block bends a stream once more.
 TANH: Final = 0.25
 
 

@@ -104,7 +104,7 @@ def draw() -> Figure:
             axes.semilogy(depths, measured(name)[:, column], color=color, label=name)
             axes.semilogy(depths, expected(name)[:, column], color="black", linestyle=":")
         axes.set(xlabel="layer", ylabel=f"root mean square of {label}")
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.axes[1].legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.4))
     return figure
 
 

@@ -16,7 +16,7 @@ const DERIVATIVE_CELLS = 192;
 const NOISE_CELLS = 10;
 
 function cellsFor(noiseScale, least) {
-  return Math.max(least, Math.ceil(NOISE_CELLS / noiseScale));
+  return Math.max(least, 2 * Math.ceil(NOISE_CELLS / 2 / noiseScale));
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -134,20 +134,23 @@ function pushLaw({ edges, cdf }, activation, noiseScale, cells) {
 // The signal and its derivatives
 // ---------------------------------------------------------------------------------------------
 
-// Root mean squares of h, dh/dx and d2h/dx2 over points, layer by layer, x the first coordinate;
-// the first kernel has random slopes.
-export function derivativesDiagonal(activation, depth, noiseScale, points, firstGain) {
-  const squares = points.map((point) => diagonalAt(activation, depth, noiseScale, point, firstGain));
-  return rootMean(activation, squares);
+// Root mean squares of h, dh/dx and d2h/dx2 over the points of a rule, layer by layer, x the first
+// coordinate; the first kernel has random slopes.
+export function derivativesDiagonal(activation, depth, noiseScale, rule, firstGain) {
+  const squares = rule.points.map((point) =>
+    diagonalAt(activation, depth, noiseScale, point, firstGain),
+  );
+  return rootMean(activation, squares, rule.weights);
 }
 
 // The same at one point, as mean squares: this is what takes time.
 //
 // Each cell of v keeps E[v_x^a v_xx^b; v in the cell] for a + 2 b <= 4, which is all that the
-// chain rule and Gaussian noise ask for.
+// chain rule and Gaussian noise ask for. The law of (v, v_x, v_xx) is that of its negative, as the
+// first kernel's is and all functions are odd: v > 0 tells all, and rows with a + b odd are odd.
 export function diagonalAt(activation, depth, noiseScale, point, firstGain) {
   const squares = [];
-  const cells = cellsFor(noiseScale, DERIVATIVE_CELLS);
+  const cells = cellsFor(noiseScale, DERIVATIVE_CELLS) / 2;
   let law = gaussianLaw(inputMoments(activation, point, firstGain), 2 * cells);
   let moments = null;
   for (let layer = 0; layer < depth; layer++) {
@@ -161,16 +164,12 @@ export function diagonalAt(activation, depth, noiseScale, point, firstGain) {
 
 // Rows of a law's moments: E v_x^a v_xx^b is row (a, b) of
 // (0,0) (1,0) (2,0) (3,0) (4,0) (0,1) (1,1) (2,1) (0,2).
-const ROWS = 9;
-
-function emptyRows(length) {
-  return Array.from({ length: ROWS }, () => new Float64Array(length));
-}
+const PARITY = [1, -1, 1, -1, 1, -1, 1, -1, 1];
 
 function gaussianLaw(covariance, cells) {
   const std = Math.sqrt(covariance.vv);
-  const edges = sinhGrid(cells, Math.min(std, 1) / 2, 7 * std);
-  const rows = emptyRows(cells);
+  const edges = sinhGrid(2 * cells, Math.min(std, 1) / 2, 7 * std).subarray(cells);
+  const rows = PARITY.map(() => new Float64Array(cells));
   for (let i = 0; i < cells; i++) {
     rows[0][i] = normalCdf(edges[i + 1] / std) - normalCdf(edges[i] / std);
   }
@@ -233,18 +232,17 @@ function secondMoments({ edges, rows }) {
     sum.xxx += m11[i];
     sum.xxxx += m02[i];
   }
-  return sum;
+  return scaled(sum, 2); // and as much on the other side of 0
 }
 
 // The law of (v, v_x, v_xx) + N(0, covariance). Without their regression on it, the noises of v_x
 // and v_xx do not depend on that of v.
 function withNoise({ edges, rows }, covariance) {
   addLine(rows, edges, -covariance.vx / covariance.vv, -covariance.vxx / covariance.vv);
-  const cells = edges.length - 1;
-  const cell = (edges[cells] - edges[0]) / cells;
+  const cell = edges[1];
   const kernel = gaussianKernel(Math.sqrt(covariance.vv) / cell);
-  const blurred = rows.map((row) => convolve(row, kernel));
-  const wide = uniform(edges[0] - (kernel.length - 1) * cell, cell, blurred[0].length + 1);
+  const blurred = rows.map((row, i) => convolve(row, kernel, PARITY[i]));
+  const wide = uniform(0, cell, blurred[0].length + 1);
   addGiven(blurred, wide, covariance);
   return { edges: wide, rows: blurred };
 }
@@ -277,23 +275,18 @@ function pushMoments({ edges, rows }, activation, noiseScale, cells) {
   let largest = 0;
   for (let i = 0; i <= before; i++) {
     activation.jet(edges[i], jet);
-    image[i] = i > 0 ? Math.max(jet[0], image[i - 1]) : jet[0];
-    largest = Math.max(largest, Math.abs(jet[0]));
+    largest = Math.max(largest, jet[0]);
+    image[i] = largest;
   }
   // Saturated, g has few distinct values left; these are to increase.
-  for (let i = 0; i <= before; i++) image[i] += 1e-11 * largest * ((2 * i) / before - 1);
-  let low = 0;
-  while (sums[0][low + 1] <= TAIL) low++;
+  for (let i = 0; i <= before; i++) image[i] += (1e-11 * largest * i) / before;
   let high = before;
   while (sums[0][high - 1] >= total - TAIL) high--;
   // No narrower than the noise, lest that need a thousand grids of this width.
-  const middle = (image[high] + image[low]) / 2;
-  const half = Math.max((image[high] - image[low]) / 2, (noiseScale * largest) / 2);
-  const pushed = uniform(middle - half, (2 * half) / cells, cells + 1);
+  const end = Math.max(image[high], noiseScale * largest);
+  const pushed = uniform(0, end / cells, cells + 1);
   const within = new Float64Array(pushed.length);
-  for (let i = 0; i < within.length; i++) {
-    within[i] = Math.min(Math.max(pushed[i], image[low]), image[high]);
-  }
+  for (let i = 0; i < within.length; i++) within[i] = Math.min(pushed[i], image[high]);
   const next = sums.map((sum) => {
     const read = interpolated(image, sum, within);
     const row = new Float64Array(cells);
@@ -327,12 +320,15 @@ function gaussianKernel(std) {
   return kernel;
 }
 
-// The convolution with a symmetric window, longer by the window on either side.
-function convolve(row, kernel) {
+// The convolution with a symmetric window, longer by the window. With a parity the row is the right
+// half of an even or odd one, and so is the result; without, it is longer on the left, too.
+function convolve(row, kernel, parity = 0) {
   const reach = kernel.length - 1;
-  const padded = new Float64Array(row.length + 4 * reach);
-  padded.set(row, 2 * reach);
-  const result = new Float64Array(row.length + 2 * reach);
+  const start = parity === 0 ? 2 * reach : reach;
+  const padded = new Float64Array(start + row.length + 2 * reach);
+  padded.set(row, start);
+  for (let i = 0; parity !== 0 && i < reach; i++) padded[reach - 1 - i] = parity * padded[reach + i];
+  const result = new Float64Array(row.length + (parity === 0 ? 2 : 1) * reach);
   for (let i = 0; i < result.length; i++) {
     const at = i + reach;
     let sum = kernel[0] * padded[at];

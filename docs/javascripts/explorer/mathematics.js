@@ -5,8 +5,10 @@
 
 export { ACTIVATIONS, activation } from "./activations.js";
 export { derivativesDiagonal, diagonalAt, propagate } from "./diagonal.js";
+export { domainRule } from "./domain.js";
 export {
   derivativesOrthogonal,
+  orthogonalAt,
   orthogonalGain,
   orthogonalSpread,
   propagateOrthogonal,
@@ -50,14 +52,4 @@ export function kerasGains(activation, width, inputs) {
     gain: activation.slope,
     first: activation.slope * Math.sqrt((2 * inputs) / (inputs + width)),
   };
-}
-
-// Points spread evenly over [-1, 1]^inputs: multiples of the powers of one irrational number, the
-// root of x^(inputs + 1) = x + 1, as the golden ratio is for one input.
-export function domainPoints(inputs, number) {
-  let root = 2;
-  for (let i = 0; i < 60; i++) root = (1 + root) ** (1 / (inputs + 1));
-  return Array.from({ length: number }, (_, n) =>
-    Array.from({ length: inputs }, (_, i) => 2 * ((0.5 + (n + 1) / root ** (i + 1)) % 1) - 1),
-  );
 }

@@ -25,7 +25,7 @@ function halfNormalRule(n) {
 }
 
 // Newton's method on the Legendre polynomial, from the usual cosines.
-function gaussLegendre(n) {
+export function gaussLegendre(n) {
   const nodes = [];
   const weights = [];
   for (let i = 1; i <= n; i++) {
@@ -94,7 +94,7 @@ export function smoothGain(depth) {
   return Math.exp(1 / (2 * depth));
 }
 
-// Layer by layer: the spread, and by how much a squared gradient has grown since the input.
+// Layer by layer: the spread, and by how much a squared gradient has grown since layer 1.
 export function propagateOrthogonal(activation, depth, gain, inputStd) {
   const std = [];
   const growth = [];
@@ -103,23 +103,25 @@ export function propagateOrthogonal(activation, depth, gain, inputStd) {
   for (let layer = 0; layer < depth; layer++) {
     const [value, slope] = meanSquares(activation, gain * size);
     size = Math.sqrt(value);
-    product *= gain * gain * slope;
+    if (layer > 0) product *= gain * gain * slope;
     std.push(activation.amplitude * size);
     growth.push(product);
   }
   return { std, growth };
 }
 
-// Root mean squares of h, dh/dx and d2h/dx2 over points, layer by layer, x the first coordinate.
+// Root mean squares of h, dh/dx and d2h/dx2 over the points of a rule, layer by layer, x the first
+// coordinate.
 //
 // Given z, the pre-activation's derivatives are Gaussian: z_x = a z + xi and z_xx = b z + eta. What is
 // left are integrals over z, of products of g, g' and g'', one for each way in which a and b enter.
-export function derivativesOrthogonal(activation, depth, gain, points, firstGain) {
-  const squares = points.map((point) => rotationAt(activation, depth, gain, point, firstGain));
-  return rootMean(activation, squares);
+export function derivativesOrthogonal(activation, depth, gain, rule, firstGain) {
+  const squares = rule.points.map((point) => orthogonalAt(activation, depth, gain, point, firstGain));
+  return rootMean(activation, squares, rule.weights);
 }
 
-function rotationAt(activation, depth, gain, point, firstGain) {
+// The same at one point, as mean squares.
+export function orthogonalAt(activation, depth, gain, point, firstGain) {
   const squares = [];
   const jet = new Float64Array(3);
   let c = inputMoments(activation, point, firstGain);
@@ -191,10 +193,10 @@ export function scaled(moments, factor) {
 }
 
 // From the mean squares of every layer at every point, over the points, in the units of x.
-export function rootMean(activation, squares) {
+export function rootMean(activation, squares, weights) {
   const amplitude = activation.amplitude;
   const mean = (layer, i) =>
-    Math.sqrt(squares.reduce((sum, each) => sum + each[layer][i], 0) / squares.length);
+    Math.sqrt(squares.reduce((sum, each, n) => sum + weights[n] * each[layer][i], 0));
   const layers = squares[0].map((_, layer) => layer);
   // h is in units of the amplitude, and so is x.
   return {

@@ -34,20 +34,17 @@ export function domainRule(inputs) {
   return rule;
 }
 
-// Two directions with the right means: of c^2 it is 1/m, of c^4 it is given.
+// Directions with the right means: of c^2 it is 1/m, of c^4 it is given. One direction across x, one
+// along it as far as that asks for; of one input there is no other.
 function addRadius(rule, inputs, radius, weight, fourth) {
-  if (inputs === 1) {
-    rule.points.push([radius]);
-    rule.weights.push(weight);
-    return;
-  }
-  const apart = Math.sqrt(Math.max(fourth - 1 / inputs ** 2, 0));
-  for (const square of [1 / inputs - apart, 1 / inputs + apart]) {
+  const along = 1 / (inputs ** 2 * fourth);
+  for (const [part, square] of [[along, inputs * fourth], [1 - along, 0]]) {
+    if (inputs === 1 && square === 0) continue;
     const point = new Array(inputs).fill(0);
     point[0] = radius * Math.sqrt(square);
-    point[1] = radius * Math.sqrt(1 - square);
+    if (inputs > 1) point[1] = radius * Math.sqrt(1 - square);
     rule.points.push(point);
-    rule.weights.push(weight / 2);
+    rule.weights.push(weight * part);
   }
 }
 

@@ -117,6 +117,11 @@ class TestMathematics:
         known = (profile.slope, profile.order, profile.curvature, profile.bound)
         assert numbers == pytest.approx([*known, profile.critical_gain])
 
+    def test_all_named_activations_are_there(self, computed):
+        from keras_oddsig import _functions  # no backend
+
+        assert computed("Object.keys(M.ACTIVATIONS)") == list(_functions.NAMED)
+
     def test_noise_scale(self, computed):
         cases = [(L, p) for L in (2, 30, 310, 1000) for p in (0.01, 0.039, 0.041, 0.1, 0.3, 0.49)]
         found = computed("cases.map(([depth, p]) => M.noiseScale(depth, p))", cases)
@@ -168,10 +173,9 @@ class TestMathematics:
                 (2, 0.3, 1.0),
                 (10, 0.01, 0.02),
                 (30, 0.1, 20.0),
-                (100, 0.3, 1.0),
             )
         ]
-        cases += [("tanh", 600, 0.02, 1.0), ("langevin", 30, 0.49, 3.0)]
+        cases += [("erf", 100, 0.3, 1.0), ("tanh", 300, 0.02, 1.0), ("langevin", 30, 0.49, 3.0)]
         found = computed(
             "cases.map(([name, L, p, std]) => "
             "M.propagate(named(name), L, M.noiseScale(L, p), std))",
@@ -301,13 +305,16 @@ for case in json.load(sys.stdin):
         x = keras.ops.convert_to_numpy(layer(x))
         std.append(float(np.sqrt(np.mean(x.astype("float64") ** 2))))
     last = hidden[-1].kernel
-    last = keras.ops.convert_to_numpy(last) - numbers["critical_gain"] * (
-        settings["kernel"] == "diagonal") * np.eye(*last.shape)
-    numbers["kernel_std"] = float(np.std(last))
+    last = keras.ops.convert_to_numpy(last)
+    if settings["kernel"] == "rotation":
+        numbers["kernel_std"] = float(np.std(last))
+    else:
+        noise = last - numbers["critical_gain"] * np.eye(*last.shape)
+        numbers["noise_std"] = float(np.std(noise))
     if settings["input"] == "few":
         first = keras.ops.convert_to_numpy(hidden[0].kernel)
         numbers["first_kernel_std"] = float(np.std(first))
-        scope["model"].predict(np.zeros((1, settings["inputs"])), verbose=0)
+        scope["model"](np.zeros((1, settings["inputs"])))
     found.append({"numbers": numbers, "std": std})
 json.dump(found, sys.stdout)
 """
@@ -342,7 +349,7 @@ def test_lines_of_python_run_and_do_what_the_page_says(computed):
         curve = shown["curves"]["spread"]["ours"]
         numbers = measured["numbers"]
         assert numbers.pop("layers") == len(curve)
-        for name in ("kernel_std", "first_kernel_std"):  # of a random kernel
+        for name in ("kernel_std", "noise_std", "first_kernel_std"):  # of a random kernel
             if name in numbers:
                 drawn = numbers.pop(name)
                 assert drawn == pytest.approx(shown["numbers"][name], rel=0.15)
@@ -578,4 +585,4 @@ def test_a_move_of_a_slider_takes_little_time(explorer):
             return performance.now() - start;
         })"""
     )
-    assert min(milliseconds) < 300  # 30 on an idle machine
+    assert min(milliseconds) < 300  # 60 beside other work

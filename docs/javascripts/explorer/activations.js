@@ -93,8 +93,8 @@ export const ACTIVATIONS = {
   tanh: { title: "tanh", python: "Tanh", slope: 1, order: 3, curvature: 1 / 3, bound: 1 },
   arctan: { title: "arctan", python: "Arctan", slope: 1, order: 3, curvature: 1 / 3, bound: Math.PI / 2 },
   erf: { title: "erf", python: "Erf", slope: 2 / Math.sqrt(Math.PI), order: 3, curvature: Math.PI / 12, bound: 1 },
-  softsign: { title: "softsign", python: "Softsign", slope: 1, order: 2, curvature: 1, bound: 1 },
   algebraic: { title: "algebraic", python: "Algebraic", slope: 1, order: 3, curvature: 1 / 2, bound: 1 },
+  softsign: { title: "softsign", python: "Softsign", slope: 1, order: 2, curvature: 1, bound: 1 },
   gudermannian: {
     title: "Gudermannian", python: "Gudermannian", slope: 1, order: 3, curvature: 1 / 6, bound: Math.PI / 2,
   },

@@ -83,6 +83,7 @@ const NAMES = {
   spread: ["Spread that the layers keep up", 3],
   first_gain: ["Gain of the first layer, relative to the critical gain", 3],
   kernel_std: ["Standard deviation of a kernel's entries", 3],
+  noise_std: ["Standard deviation of a kernel's noise", 3],
   first_kernel_std: ["Standard deviation of the first kernel's entries", 3],
   noise_scale: ["Noise scale κ / √depth", 3],
   kappa: ["κ", 3],

@@ -80,7 +80,7 @@ function diagonalNumbers({ input, depth, width, negative_rate }, f) {
   return {
     noise_scale: noise,
     kappa: noise * Math.sqrt(depth),
-    kernel_std: (noise * f.criticalGain) / Math.sqrt(width),
+    noise_std: (noise * f.criticalGain) / Math.sqrt(width),
     ...(input === "few" ? { first_kernel_std: f.criticalGain } : {}),
   };
 }

@@ -5,7 +5,7 @@ import { formatted, power } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 220;
-const MARGIN = { top: 14, right: 14, bottom: 30, left: 46 };
+const MARGIN = { top: 22, right: 14, bottom: 30, left: 46 };
 const DECADES_BESIDE = 2; // how far the other curve may stretch the axis beyond ours
 let charts = 0;
 
@@ -88,7 +88,7 @@ export class Chart {
   // The values at the layer under the pointer.
   #cursor(atLayer, atValue) {
     const { ours, keras } = this.data;
-    const { left, right } = this.scale;
+    const { right } = this.scale;
     const x = atLayer(this.layer);
     const drawn = create("g", { class: "cursor" });
     drawn.append(
@@ -98,13 +98,8 @@ export class Chart {
     drawn.append(create("circle", { class: "ours", cx: x, cy: atValue(value), r: 3.5 }));
     const texts = [`layer ${this.layer}: ${formatted(value)}`];
     if (keras !== null) texts.push(`Keras ${formatted(keras[this.layer - 1])}`);
-    const before = x > (left + right) / 2;
-    const text = create(
-      "text",
-      { class: "readout", x: before ? x - 8 : x + 8, y: MARGIN.top + 10, "text-anchor": before ? "end" : "start" },
-      texts.join(" · "),
-    );
-    drawn.append(text);
+    const place = { class: "readout", x: right, y: 12, "text-anchor": "end" };
+    drawn.append(create("text", place, texts.join(" · ")));
     return [drawn];
   }
 

@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
 SUITES := jax tensorflow torch
 TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) figures lint format clean
+.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) figures docs docs-serve lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
@@ -40,6 +40,14 @@ $(SUITES:%=test-%): test-%: $(VENV)/.dev
 # The tables and pictures of docs/theory.md.
 figures: $(VENV)/.dev
 	for script in $$(grep -l '^    main(' docs/figures/*.py); do $(BIN)/python $$script || exit 1; done
+
+# The documentation site, into site/; served, as you write, at http://127.0.0.1:8000. The notice of
+# Material is about the next MkDocs.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@
 A physics-informed network, convolutions, a recurrent network, a DeepONet, an autoencoder and
 others (`benchmarks/oddsig_benchmarks/gallery/models.py`) are built without a word about
 initialization and trained twice: as Keras makes them, and after `ko.tailor(model, x)`; where the
-README has a recipe that the benchmarks have tried, a third time with that. Each model is trained at
+guide has a recipe that the benchmarks have tried, a third time with that. Each model is trained at
 three learning rates with three seeds; a table says what came of it at the best of the rates.
 
 The second command takes about half an hour on one core. A model's runs are appended to the file as

@@ -45,8 +45,8 @@ def rewritten(text: str) -> str:
         return f"[{match[0]}][keras_oddsig.{match[1]}]" if known else match[0]
 
     text = _INTERNAL.sub("\n", inspect.cleandoc(text))
-    # All pages of the reference lie at one depth of the site.
-    text = _PAGE.sub(lambda match: f"[{match[1]}](../../{match[1]}/)", text)
+    # The pages of the reference lie in a folder of their own.
+    text = _PAGE.sub(lambda match: f"[{match[1]}](../{match[1]}.md)", text)
     text = _NAME.sub(name, text)
     return _EXAMPLE.sub(lambda match: f"```pycon\n{match[1].rstrip()}\n```\n", text)
 

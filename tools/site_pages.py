@@ -21,6 +21,7 @@ from mkdocs.structure.files import File
 ROOT: Final = Path(__file__).parent.parent
 EXAMPLES: Final = ROOT / "examples"
 _LINK: Final = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:]+)\)")
+_NAMED: Final = re.compile(r"(?<!\[)`((?:docs|examples|benchmarks)/[\w./-]+)`(?!\])")
 _FENCED: Final = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 # In a page, where the list of the examples comes in.
@@ -84,7 +85,9 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             listed = (ROOT / folder / "README.md").read_text().split("\n", 1)[1]
             listed = re.sub(r"^#", "#" * level, listed, flags=re.MULTILINE)
             markdown = markdown.replace(mark, led(listed, folder, page.file.src_uri))
-    return led(markdown, posixpath.dirname("docs/" + page.file.src_uri), page.file.src_uri)
+    uri = page.file.src_uri
+    folder = "." if uri == "changelog.md" else posixpath.dirname(f"docs/{uri}")
+    return led(markdown, folder, uri)
 
 
 # ----------------------------------------------------------------------------------
@@ -93,7 +96,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def led(markdown: str, folder: str, page: str) -> str:
-    """A text whose links were written in `folder` of the repository, for a page of the site."""
+    """A text whose links were written in `folder` of the repository, for a page of the site.
+
+    Paths that stand there as code, such as `examples/quickstart.py`, become links, too.
+    """
 
     def lead(match: re.Match[str]) -> str:
         text, target = match.groups()
@@ -109,16 +115,25 @@ def led(markdown: str, folder: str, page: str) -> str:
             return f"[{text}]({repository()}/blob/main/{path})"
         return text
 
+    def name(match: re.Match[str]) -> str:
+        path = match[1]
+        if not (ROOT / path).exists() or not (_in_site(path) or repository()):
+            return match[0]
+        return f"[{match[0]}]({posixpath.relpath(path, folder)})"
+
+    def both(text: str) -> str:
+        return _LINK.sub(lead, _NAMED.sub(name, text))
+
     parts, end = [], 0
     for fence in _FENCED.finditer(markdown):
-        parts += [_LINK.sub(lead, markdown[end : fence.start()]), fence[0]]
+        parts += [both(markdown[end : fence.start()]), fence[0]]
         end = fence.end()
-    return "".join([*parts, _LINK.sub(lead, markdown[end:])])
+    return "".join([*parts, both(markdown[end:])])
 
 
 def _in_site(path: str) -> str | None:
     """Where the site has a file of the repository."""
-    if path.startswith("docs/"):
+    if path.startswith("docs/") and "." in posixpath.basename(path):
         return path.removeprefix("docs/")
     if path == "CHANGELOG.md":
         return "changelog.md"

@@ -27,7 +27,7 @@ class Entry:
         rates: Learning rates, the same for every method.
         steps: Of training.
         batch: Samples of a step.
-        by_hand: The README's recipe for such a network, put into a model, from a seed;
+        by_hand: The guide's recipe for such a network, put into a model, from a seed;
             where the same kind of network is in the benchmarks.
         stacked: Whether all runs are computed at once: for small matrices, not for convolutions,
             which become grouped ones.
@@ -51,7 +51,7 @@ class Entry:
         return METHODS if self.by_hand else METHODS[:2]
 
 
-# As Keras initializes it; after `tailor`; by the README's table of recipes.
+# As Keras initializes it; after `tailor`; by the guide's table of recipes.
 METHODS = ("keras", "tailored", "by hand")
 
 

@@ -85,9 +85,9 @@ def page_of(
         f"(`{ROOMS}/models.py`) are plain Keras and know nothing of this package; "
         f"the tasks are in `{ROOMS}/tasks.py`, the recipes by hand in `{ROOMS}/entries.py`.",
         "*Keras's own* is a model as it is built, *after `tailor`* the same behind "
-        "`ko.tailor(model, x)`, *by hand* the same with the README's recipe for such a network, "
-        "where it is one of the benchmarks, drawn from the seeds that `tailor` uses. All have the "
-        "same batches, "
+        "`ko.tailor(model, x)`, *by hand* the same with the recipe of [the "
+        "guide](../guides/initializers.md) for such a network, where it is one of the benchmarks, "
+        "drawn from the seeds that `tailor` uses. All have the same batches, "
         f"{_range(steps)} steps of Adam with a cosine decay, and three learning rates. "
         "A cell is the mean over "
         f"{_range(seeds)} seeds, their standard deviation, and in brackets the rate, which is the "

@@ -65,7 +65,7 @@ def _tailored(cell: Cell, pixels: Pixels, chosen: np.ndarray, seed: int) -> list
 
 
 def _recipe(cell: Cell, pixels: Pixels, chosen: np.ndarray, seed: int) -> list[np.ndarray]:
-    """The README's by hand: rotations, the first for the spread that the pixels have."""
+    """The guide's by hand: rotations, the first for the spread that the pixels have."""
     generator = keras.random.SeedGenerator(seed)
     options: dict[str, Any] = {"rotation": "hartley", "seed": generator}
     return _kernels(

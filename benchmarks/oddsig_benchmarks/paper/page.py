@@ -53,8 +53,8 @@ def page_of(rows: Sequence[Row], environments: Sequence[Row], reading: str = "")
         "that of the outputs; both initialize the output layer so, too. *tailored* is Keras's own "
         "network behind `ko.tailor(model, x)`, x being 256 of the run's own training samples (or "
         "as many as it has), "
-        "*hartley, scaled input* the README's recipe: `OddSigmoidOrthogonal` in every hidden "
-        "layer, in the first with `input_std`, the root mean square of the pixels. Bold is the "
+        "*hartley, scaled input* [the guide's](../guides/initializers.md) recipe: "
+        "`OddSigmoidOrthogonal` in every hidden layer, in the first with `input_std`, the root mean square of the pixels. Bold is the "
         "best mean of ours and theirs here.",
         *tables(scores),
         "## Where our Xavier is not the paper's",

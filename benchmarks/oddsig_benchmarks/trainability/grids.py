@@ -91,7 +91,7 @@ def smoke() -> list[Cell]:
 
 
 def standard() -> list[Cell]:
-    """What the README's claims rest on."""
+    """What the page's claims rest on."""
     two = ("tanh", "bipolar_sigmoid")
     return [
         *(

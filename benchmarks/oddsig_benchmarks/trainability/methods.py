@@ -46,7 +46,7 @@ class Method:
 
     Attributes:
         tags: What the report groups by: "standard" (Keras's own, unscaled), "gaussian",
-            "structure" (changes the network), "ours", "default" (ours, as the README recommends
+            "structure" (changes the network), "ours", "default" (ours, as the guide recommends
             it by hand), "ablation", "noise" (for the distribution of the papers' kernel's noise).
         first, hidden: The initializers of the first kernel and of the others.
         bias: The standard deviation of Gaussian biases, if any.
@@ -305,7 +305,7 @@ for _name, _hidden in _OURS.items():
     METHODS[f"{_name}, identity first" if _rotates else _name] = Method(
         ("ours",), _diagonal(0.3) if _rotates else _hidden, _hidden
     )
-# As the README recommends them.
+# As the guide recommends them.
 for _label, _hidden in {
     "diagonal .3, scaled input": _OURS["diagonal .3"],
     "hartley, scaled input": _rotation("hartley", bottleneck=True),

@@ -2,12 +2,13 @@
 
     KERAS_BACKEND=jax python benchmarks/deep_models.py
 
-Seconds until the model is built, of the first step of training, which compiles it as `fit` does by
-default, and of a later one; and the most memory that the process has held. Each network and
-initializer has a process of its own, on one core; one that takes longer than `--timeout` is ended,
-and the table says so. Where Python's recursion limit does not let Keras build a network, that is
-raised, and the table says that, too. Layers of 32 tanh units, 64 samples, Adam. Prints a Markdown
-table and, with `--output`, writes the figures to a JSON file.
+For whoever asks what it costs; minutes, of which `--timeout` bounds those of each network. Seconds
+until the model is built, of the first step of training, which compiles it as `fit` does by default,
+and of a later one; and the most memory that the process has held. Each network and initializer has
+a process of its own, on one core; one that takes longer than `--timeout` is ended, and the table
+says so. Where Python's recursion limit does not let Keras build a network, that is raised, and the
+table says that, too. Layers of 32 tanh units, 64 samples, Adam. Prints a Markdown table and, with
+`--output`, writes the figures to a JSON file.
 """
 
 from __future__ import annotations

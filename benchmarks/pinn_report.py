@@ -3,8 +3,8 @@
     python benchmarks/pinn_report.py standard.jsonl
     python benchmarks/pinn_report.py one.jsonl more.jsonl.gz --reading says.md
 
-Nothing here trains or imports a backend: the scores are functions of the rows. `--reading`
-is a file of text, written by hand, that the page takes in: what the numbers mean.
+Some seconds. Nothing here trains or imports a backend: the scores are functions of the rows.
+`--reading` is a file of text, written by hand, that the page takes in: what the numbers mean.
 """
 
 from oddsig_benchmarks.pinn.report.command import main

@@ -2,9 +2,10 @@
 
     KERAS_BACKEND=jax python benchmarks/recurrent_gates.py
 
-Only the candidate gate ends in tanh. Digits, read pixel by pixel or row by row, and the adding
-problem (the sum of two marked numbers of a sequence), each way with the same batches, and with its
-own best learning rate. Ways:
+For whoever works on the rules of `tailor`; long, and less with fewer `--seeds` and `--rates`. Only
+the candidate gate ends in tanh. Digits, read pixel by pixel or row by row, and the adding problem
+(the sum of two marked numbers of a sequence), each way with the same batches, and with its own best
+learning rate. Ways:
 
 - *Keras*: its defaults.
 - *candidate*: of the candidate gate, the recurrent kernel is the rotation for the steps, and the

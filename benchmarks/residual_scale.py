@@ -2,6 +2,7 @@
 
     KERAS_BACKEND=jax python benchmarks/residual_scale.py
 
+For whoever works on the rules of `tailor`; long, and less with fewer `--seeds` and `--blocks`.
 Networks of many blocks, each of which adds a branch to what it reads, on digits; with `--cnn`, of
 convolutions on CIFAR-10 (TensorFlow Datasets, `TFDS_DATA_DIR`). Kernels are those of `tailor`, but
 the last one of each branch is

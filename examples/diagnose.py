@@ -3,11 +3,11 @@
     python examples/diagnose.py
     python examples/diagnose.py --epochs 15 --output docs/images/diagnose.png
 
-Glorot lets the signal collapse, He saturates it, and the two initializers of this package
-keep it up. The script prints each report and draws the spread by layer of all four. With
-`--epochs` it also trains the network from the first and the last of them on scikit-learn's
-digits, and draws the spread by layer and epoch (`diagnose_training.png`). Any backend: set
-`KERAS_BACKEND`.
+For whoever has a network that does not train, and would know why; half a minute on two cores.
+Glorot lets the signal collapse, He saturates it, and the two initializers of this package keep it
+up. The script prints each report and draws the spread by layer of all four. With `--epochs` it also
+trains the network from the first and the last of them on scikit-learn's digits, and draws the
+spread by layer and epoch (`diagnose_training.png`). Any backend: set `KERAS_BACKEND`.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@
     python examples/quickstart.py --activation erf
     python examples/quickstart.py --dataset mnist
 
-The same network is trained from four initializations, with the same optimizer, learning
-rate, batches and number of steps: Glorot, Keras's Orthogonal, and the two of this package.
-The script prints a table, draws `quickstart.png` (accuracy by step, and the spread of the
-signal by layer at initialization), saves the best model and loads it again. Any backend:
-set `KERAS_BACKEND`.
+For a first look; about a minute on two cores. The same network is trained from four
+initializations, with the same optimizer, learning rate, batches and number of steps: Glorot,
+Keras's Orthogonal, and the two of this package. The script prints a table, draws `quickstart.png`
+(accuracy by step, and the spread of the signal by layer at initialization), saves the best model
+and loads it again. Any backend: set `KERAS_BACKEND`.
 """
 
 from __future__ import annotations

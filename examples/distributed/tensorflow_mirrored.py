@@ -2,7 +2,8 @@
 
     python examples/distributed/tensorflow_mirrored.py
 
-The devices are virtual ones of the CPU; with GPUs, leave `two_cpus` out.
+For whoever trains on several devices with TensorFlow; half a minute on two cores. The devices are
+virtual ones of the CPU; with GPUs, leave `two_cpus` out.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ def page_of(rows: Sequence[Row], environments: Sequence[Row], reading: str = "")
         "network behind `ko.tailor(model, x)`, x being 256 of the run's own training samples (or "
         "as many as it has), "
         "*hartley, scaled input* [the guide's](../guides/initializers.md) recipe: "
-        "`OddSigmoidOrthogonal` in every hidden layer, in the first with `input_std`, the root mean square of the pixels. Bold is the "
-        "best mean of ours and theirs here.",
+        "`OddSigmoidOrthogonal` in every hidden layer, in the first with `input_std`, the root "
+        "mean square of the pixels. Bold is the best mean of ours and theirs here.",
         *tables(scores),
         "## Where our Xavier is not the paper's",
         xavier(scores),

@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=jax python benchmarks/initializers.py
 
-For whoever asks what they cost; three minutes on one core. Every figure is a ratio: two things timed in turn
-in one process, by the medians of several runs after a warm-up. The script prints tables and writes
-them, with the machine and the versions, to a JSON file. Kernels are compared with
+For whoever asks what they cost; three minutes on one core. Every figure is a ratio: two things
+timed in turn in one process, by the medians of several runs after a warm-up. The script prints
+tables and writes them, with the machine and the versions, to a JSON file. Kernels are compared with
 `keras.initializers.RandomNormal` on the same shape, activations with `keras.activations.tanh`, a
 model with one that is initialized by `GlorotUniform`. Time and memory alone: what a network learns
 is for `trainability.py`.

@@ -4,11 +4,14 @@ import functools
 import http.server
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 _NO_BROWSER = (
     "no Chromium was found: `apt install chromium` or `python -m playwright install chromium` "
     "gets one, and the environment variable CHROMIUM names one that lies elsewhere"
@@ -62,6 +65,37 @@ def serve():
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def build():
+    """A function that builds the site into a folder, in an environment; it returns the folder."""
+    return _built
+
+
+def _built(folder, **environment):
+    environment = {k: v for k, v in os.environ.items() if k != "GITHUB_REPOSITORY"} | environment
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    run = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    return _built(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def address(site, serve):
+    return serve(site) + "/"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

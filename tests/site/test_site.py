@@ -4,10 +4,7 @@ Internal links and anchors are MkDocs's to check, which `--strict` makes errors 
 """
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,31 +27,6 @@ FOUND = """() => {
   };
 }"""
 RENDERED = "[...document.querySelectorAll('.arithmatex')].every((e) => e.querySelector('.katex'))"
-
-
-def built(folder, **environment):
-    environment = {k: v for k, v in os.environ.items() if k != "GITHUB_REPOSITORY"} | environment
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    run = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr
-    return folder
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    return built(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="session")
-def address(site, serve):
-    return serve(site) + "/"
 
 
 def pages_of(site):
@@ -204,8 +176,8 @@ def test_docstrings_are_read_whole(site):
         assert "Here belong" not in text_of(page)
 
 
-def test_links_to_the_repository_appear_where_it_is_named(site, tmp_path):
-    named = built(tmp_path, GITHUB_REPOSITORY="someone/something")
+def test_links_to_the_repository_appear_where_it_is_named(site, tmp_path, build):
+    named = build(tmp_path, GITHUB_REPOSITORY="someone/something")
     pages = [path.relative_to(site) for path in sorted(site.rglob("*.html"))]
     address = "https://github.com/someone/something"
     assert all(address not in (site / page).read_text() for page in pages)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from scipy import special
+import scipy
 
 from keras_oddsig import _float32
 from keras_oddsig.solver import Profile
@@ -73,6 +73,10 @@ def _gudermannian(x: Any, xp: Any) -> Any:
 
 def _bipolar_sigmoid(x: Any, xp: Any) -> Any:
     return xp.tanh(x / 2)  # 2 sigmoid(x) - 1, without its cancellation near 0
+
+
+def _erf(x: Any) -> Any:
+    return scipy.special.erf(x)  # SciPy imports its modules when they are first used
 
 
 # Within 4e-16 of the function below the edge, with no subtraction.
@@ -179,7 +183,7 @@ ARCTAN: Final = Function(
     np.arctan, Profile(slope=1.0, order=3.0, curvature=1 / 3, bound=math.pi / 2)
 )
 ERF: Final = Function(
-    special.erf,
+    _erf,
     Profile(slope=2 / math.sqrt(math.pi), order=3.0, curvature=math.pi / 12, bound=1.0),
 )
 SOFTSIGN: Final = _function(_softsign, Profile(slope=1.0, order=2.0, curvature=1.0, bound=1.0))

@@ -13,8 +13,8 @@ import math
 from typing import Any, Final
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from keras_oddsig import _arguments
 
@@ -138,4 +138,4 @@ def surrogate_noise_scale(depth: float, negative_rate: float) -> float:
     _arguments.real("depth", depth, at_least=1)
     _arguments.real("negative_rate", negative_rate, above=0, below=0.5)
     flip = -math.expm1(math.log1p(-2 * negative_rate) / depth) / 2
-    return float(-1 / special.ndtri(flip))
+    return float(-1 / scipy.special.ndtri(flip))

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import fft, interpolate, special
 
 from keras_oddsig import _arguments
 from keras_oddsig._arguments import Array
@@ -328,7 +328,7 @@ class _Law:
         edges = np.unique(np.append(edges, np.clip(bend, edges.min(), edges.max())))
         parts = []
         for centre, slope in zip(centres, slopes, strict=True):
-            mass = np.diff(special.ndtr((edges - centre) / std))
+            mass = np.diff(scipy.special.ndtr((edges - centre) / std))
             given = _given((edges[:-1] + edges[1:]) / 2 - centre, covariance)
             parts.append({k: mass * each for k, each in _sum(given, _point(slope, 0.0)).items()})
         return cls(edges, {k: np.mean([part[k] for part in parts], axis=0) for k in _DEGREES})
@@ -353,10 +353,10 @@ class _Law:
         # Room for the noise on both sides, lest the periodic convolution wrap around.
         room = math.ceil(8 * std / cell)
         cells = self.edges.size - 1 + 2 * room
-        size = fft.next_fast_len(cells, real=True)
+        size = scipy.fft.next_fast_len(cells, real=True)
         rows = np.stack([np.pad(each, room) for each in self.moments.values()])
-        window = np.exp(-2 * (np.pi * std / cell * fft.rfftfreq(size)) ** 2)
-        rows = fft.irfft(window * fft.rfft(rows, size), size)[:, :cells]
+        window = np.exp(-2 * (np.pi * std / cell * scipy.fft.rfftfreq(size)) ** 2)
+        rows = scipy.fft.irfft(window * scipy.fft.rfft(rows, size), size)[:, :cells]
         edges = self.edges[0] + cell * np.arange(-room, cells - room + 1)
         return _Law(edges, dict(zip(self.moments, rows, strict=True)))
 
@@ -375,7 +375,7 @@ class _Law:
         half = max(half, noise_scale * np.max(np.abs(image)) / 2)
         edges = np.linspace(middle - half, middle + half, _CELLS + 1)
         within = np.clip(edges, image[low], image[high])
-        rows = np.diff(interpolate.pchip_interpolate(image, rows, within, axis=1))
+        rows = np.diff(scipy.interpolate.pchip_interpolate(image, rows, within, axis=1))
         return _Law(edges, dict(zip(moments, rows, strict=True)))
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import fft, interpolate, ndimage, special
+import scipy
 
 from keras_oddsig import _arguments
 from keras_oddsig._arguments import Array
@@ -86,7 +86,7 @@ def propagate(
     f = Sampler(function)
     # The sign of the input is divided out: x > 0 at the start, and x < 0 is a flip.
     edges = np.linspace(-10 * input_std, 10 * input_std, _CELLS + 1)
-    law = _Law(edges, special.erf(np.maximum(edges, 0) / (input_std * math.sqrt(2))))
+    law = _Law(edges, scipy.special.erf(np.maximum(edges, 0) / (input_std * math.sqrt(2))))
     std, flipped = np.empty(depth), np.empty(depth)
 
     def activation(x: Array) -> Array:
@@ -131,7 +131,7 @@ def stationary_spread(profile: Profile, noise_scale: float) -> float:
     check_profile(profile)
     _arguments.real("noise_scale", noise_scale, at_least=0)
     r, c = profile.order, profile.curvature
-    ratio = special.gamma(3 / (r + 1)) / special.gamma(1 / (r + 1))
+    ratio = scipy.special.gamma(3 / (r + 1)) / scipy.special.gamma(1 / (r + 1))
     return float((ratio ** ((r + 1) / 2) * (r + 1) * noise_scale**2 / (2 * c)) ** (1 / (r - 1)))
 
 
@@ -198,7 +198,7 @@ def _diffusion(order: float, time: float, steps: int | None = None) -> tuple[flo
     start = (k * durations[0] / 2) ** (-1 / k)  # the drift from infinity, for half a step
     noise = start * math.sqrt(math.expm1(durations[0]))
     edges = start + noise * np.linspace(-8, 8, _CELLS + 1)
-    law = _Law(edges, special.ndtr((edges - start) / noise))
+    law = _Law(edges, scipy.special.ndtr((edges - start) / noise))
     for this, following in itertools.pairwise(durations):
         law = law.push(drift((this + following) / 2))
         law = law.add_noise(law.rms() * math.sqrt(math.expm1(following)))
@@ -235,9 +235,9 @@ class _Law:
         # Room for the noise on both sides, lest the periodic convolution wrap around.
         room = math.ceil(8 * std / cell)
         mass = np.pad(np.diff(self.cdf), room)
-        size = fft.next_fast_len(mass.size, real=True)
-        spectrum = ndimage.fourier_gaussian(fft.rfft(mass, size), std / cell, n=size)
-        mass = np.maximum(fft.irfft(spectrum, size)[: mass.size], 0)
+        size = scipy.fft.next_fast_len(mass.size, real=True)
+        spectrum = scipy.ndimage.fourier_gaussian(scipy.fft.rfft(mass, size), std / cell, n=size)
+        mass = np.maximum(scipy.fft.irfft(spectrum, size)[: mass.size], 0)
         cdf = np.concatenate([[0.0], np.cumsum(mass)])
         start = self.edges[0] - room * cell
         return _Law(start + cell * np.arange(cdf.size), cdf / cdf[-1])
@@ -250,4 +250,4 @@ class _Law:
         inside = np.flatnonzero((cdf > _TAIL) & (cdf < 1 - _TAIL))
         low, high = max(inside[0] - 1, 0), min(inside[-1] + 1, cdf.size - 1)
         edges = np.linspace(image[low], image[high], _CELLS + 1)
-        return _Law(edges, np.clip(interpolate.pchip_interpolate(image, cdf, edges), 0, 1))
+        return _Law(edges, np.clip(scipy.interpolate.pchip_interpolate(image, cdf, edges), 0, 1))

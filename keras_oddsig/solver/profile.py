@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from keras_oddsig import _arguments
 from keras_oddsig.solver.asymptotics import bound_at_infinity, expansion_at_zero
@@ -182,4 +182,4 @@ def fixed_point(function: Function, gain: float) -> float:
         low -= 1.0
         if low < high - 200:  # the gain exceeds the critical one by rounding alone
             return 0.0
-    return math.exp(optimize.brentq(excess, low, high, xtol=1e-15))
+    return math.exp(scipy.optimize.brentq(excess, low, high, xtol=1e-15))

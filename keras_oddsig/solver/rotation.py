@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from keras_oddsig import _arguments
 from keras_oddsig._arguments import Array
@@ -118,7 +118,7 @@ def orthogonal_gain(function: Function, depth: float) -> OrthogonalGain:
     high = 0.01 / math.sqrt(depth)
     while excess(high) < 0:
         high *= 2
-    return _operating_point(f, omega, math.exp(optimize.brentq(excess, high / 1e3, high)))
+    return _operating_point(f, omega, math.exp(scipy.optimize.brentq(excess, high / 1e3, high)))
 
 
 def smooth_gain(depth: float) -> float:
@@ -260,7 +260,7 @@ def _operating_point(f: Sampler, omega: float, gain: float) -> OrthogonalGain:
     low = high - 1
     while excess(low) <= 0:
         low -= 1
-    root_q = math.exp(optimize.brentq(excess, low, high, xtol=1e-13))
+    root_q = math.exp(scipy.optimize.brentq(excess, low, high, xtol=1e-13))
     z, weight = half_normal_rule()
     x = steepness * root_q * z
     # Fourth-order central differences; on one side of 0, where f may have a kink in f''.

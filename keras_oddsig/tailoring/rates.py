@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+import scipy
 from keras import ops
-from scipy import optimize
 
 from keras_oddsig import solver
 from keras_oddsig.activations import OddSigmoid
@@ -99,7 +99,7 @@ def drive_of(function: OddSigmoid) -> float:
 def _drive(reference: solver.Function, tanh: float) -> float:
     goal = _left(np.tanh, tanh)
     low, high = _BRACKET
-    log_gain = optimize.brentq(lambda t: _left(reference, math.exp(t)) - goal, low, high)
+    log_gain = scipy.optimize.brentq(lambda t: _left(reference, math.exp(t)) - goal, low, high)
     return math.exp(log_gain) * float(solver.profile_of(reference).critical_gain)
 
 

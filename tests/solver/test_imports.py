@@ -19,3 +19,12 @@ TESTS = sorted(path.stem for path in HERE.glob("*.py") if path.stem != "conftest
 def test_importing_it_imports_no_backend(statement):
     code = f"import sys; {statement}; assert not {BACKENDS} & set(sys.modules), sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True)
+
+
+def test_importing_it_imports_of_scipy_only_what_is_used():
+    heavy = {"matplotlib", "pandas", "scipy.interpolate", "scipy.optimize", "scipy.stats"}
+    code = (
+        f"import sys; import keras_oddsig.solver as s; assert not {heavy} & set(sys.modules); "
+        "s.orthogonal_gain(lambda x: x / (1 + abs(x)), 10); assert 'scipy.optimize' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True)

@@ -21,7 +21,7 @@ from keras_oddsig import _arguments
 # p(T) = (1 - exp(-_DECAY (T - _DELAY))) / 2, fitted to the sign-flip probability of the
 # mean-field diffusion dv = -sgn(v)|v|^r dt + sqrt(E v^2) dB that starts at infinity
 # (Monte Carlo, 400,000 paths; the slowest odd mode decays at .482, .463, .450, .435 for
-# r = 2, 3, 4, 6). Within .006 for r = 2, 3, 4 and .008 for r = 6:
+# r = 2, 3, 4, 6). Within .0065 for r = 2, 3, 4 and .008 for r = 6 (docs/theory.md, section 6):
 # tests/solver/test_calibration.py compares it with a deterministic solution.
 _DECAY: Final = 0.473
 _DELAY: Final = 0.31
@@ -77,7 +77,7 @@ def negative_rate(depth: ArrayLike, noise_scale: ArrayLike) -> Any:
     """The negative rate at the target layer: the inverse of `noise_scale`.
 
     `p = (1 - exp(-0.473 (T - 0.31))) / 2` with `T = L * noise_scale**2`, for every
-    odd-sigmoid activation to within 0.006 (0.008 at order 6), for inputs above the final
+    odd-sigmoid activation to within 0.007 (0.008 at order 6), for inputs above the final
     spread.
 
     Args:

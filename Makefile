@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
 SUITES := jax tensorflow torch
 TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) lint format clean
+.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) notebooks lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
@@ -36,6 +36,10 @@ test-site: $(VENV)/.dev
 
 $(SUITES:%=test-%): test-%: $(VENV)/.dev
 	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/solver --ignore=tests/site
+
+# The tutorials' notebooks from their sources, run on JAX.
+notebooks: $(VENV)/.dev
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tools/notebooks.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -113,6 +113,11 @@ def execute(notebook: NotebookNode, backend: str, folder: Path, **environment: s
     metadata = notebook.metadata
     client.execute(env=env)
     notebook.metadata = metadata  # without the version of the language that ran it
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if "text/plain" in output.get(
+            "data", {}
+        ):  # colours of a terminal, which HTML has beside it
+            output.data["text/plain"] = re.sub(r"\x1b\[[0-9;]*m", "", output.data["text/plain"])
 
 
 def texts(notebook: NotebookNode) -> Iterator[str]:

@@ -109,8 +109,8 @@ print("Test accuracy by epoch:", *(f"{accuracy:.2f}" for accuracy in glorot))
 # ## Why it does not train
 #
 # The *spread* of a layer is how much its outputs differ: their standard deviation. The picture
-# shows it layer by layer, before training: the line for the image in the middle, the band for all of
-# them. On its way through the network the signal becomes smaller, and for some images it is lost.
+# shows it layer by layer, before training: the line for the image in the middle, the band for all
+# images. On its way through the network the signal becomes smaller, and for some images it is lost.
 
 # %%
 glorot_report.plot(plt.gca())

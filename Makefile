@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
 SUITES := jax tensorflow torch
 TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) figures docs docs-serve lint format clean
+.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) figures notebooks docs docs-serve lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
@@ -48,6 +48,10 @@ docs: $(VENV)/.dev
 
 docs-serve: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+# The tutorials' notebooks from their sources, run on JAX.
+notebooks: $(VENV)/.dev
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tools/notebooks.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ memory: JAX and TensorFlow fuse and reuse, and PyTorch works in place.
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -141,6 +142,11 @@ def sum_table(vector: Any, rows: int, columns: int, start: int = 0) -> Any:
 # ----------------------------------------------------------------------------------
 
 
+# Each step of TensorFlow's gradient copies the list of all rows, so that ten times the steps take a
+# hundred times as long: 1.8 s at 4,000 layers of 32, and 0.5 s in blocks; at 1,000, 0.17 and 0.10.
+_LONG: Final = 1000
+
+
 def repeated(
     step: Callable[[Any, list[Any], list[Any]], tuple[Any, list[Any]]],
     carry: list[Any],
@@ -168,6 +174,8 @@ def repeated(
             import jax
 
             return jax.lax.scan(lambda c, x: step(c, *x), carry, (weights, states), length=repeats)
+        case "tensorflow" if repeats >= _LONG:
+            return _in_blocks(step, carry, weights, states, repeats)
         case "tensorflow":
             import tensorflow as tf
 
@@ -198,6 +206,32 @@ def repeated(
                 carry, after = step(carry, list(row), list(held))
                 changed.append(after)
             return carry, [ops.stack(rows) for rows in zip(*changed, strict=True)]
+
+
+def _in_blocks(
+    step: Callable[[Any, list[Any], list[Any]], tuple[Any, list[Any]]],
+    carry: list[Any],
+    weights: list[Any],
+    states: list[Any],
+    repeats: int,
+) -> tuple[list[Any], list[Any]]:
+    """The same as a loop of loops, as many as each has steps, and one of what is left over."""
+    block = math.isqrt(repeats)
+    whole = repeats - repeats % block
+
+    def blocks(xs: list[Any]) -> list[Any]:
+        return [ops.reshape(x[:whole], (-1, block, *x.shape[1:])) for x in xs]
+
+    def one_block(carry: Any, weights: list[Any], states: list[Any]) -> tuple[Any, list[Any]]:
+        return repeated(step, carry, weights, states, block)
+
+    carry, new = repeated(one_block, carry, blocks(weights), blocks(states), whole // block)
+    new = [ops.reshape(x, (whole, *x.shape[2:])) for x in new]
+    if whole < repeats:
+        rows, held = ([x[whole:] for x in xs] for xs in (weights, states))
+        carry, last = repeated(step, carry, rows, held, repeats - whole)
+        new = [ops.concatenate(each) for each in zip(new, last, strict=True)]
+    return carry, new
 
 
 def _rows(tf: Any, tensor: Any, number: int) -> Any:

@@ -175,6 +175,35 @@ def test_a_stack_of_stacks_is_a_network_too():
     assert len(ko.signal_report(model, batch()).layers) == 6
 
 
+class Noting(layers.Layer):
+    """A number times a weight, plus another, that keeps what it was given."""
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(), initializer="ones")
+        self.term = self.add_weight(shape=(), initializer="zeros")
+        self.seen = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.seen.assign(ops.mean(x))
+        return x * self.factor + self.term
+
+
+@pytest.mark.parametrize("repeats", [1009, 1024])  # with and without some that fill no block
+def test_a_long_stack_is_the_network_in_states_and_gradients_too(repeats):
+    stack = ko.LayerStack(Noting(), repeats)
+    model = keras.Sequential([keras.Input((1,)), stack])
+    factors = np.linspace(0.99, 1.01, repeats)
+    stack.set_weights([factors, np.zeros(repeats), np.zeros(repeats)])
+    model.compile(keras.optimizers.SGD(1.0), lambda _, y: ops.mean(y))
+    model.train_on_batch(np.full((4, 1), 2.0), np.zeros((4, 1)))
+
+    entering = 2 * np.cumprod([1.0, *factors[:-1]])
+    following = np.cumprod([1.0, *factors[:0:-1]])[::-1]  # the gradient by each one's output
+    expected = [factors - entering * following, -following, entering]
+    for found, wanted in zip(stack.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch compiles no program here")
 def test_the_program_does_not_grow_with_the_repeats():
     def size(repeats):

@@ -789,7 +789,12 @@ class TestProgress:
     def test_a_file_gets_none(self, console):
         file = console(force_terminal=False)
         ko.tailor(chain(50))
-        assert file.file.getvalue().strip() == ""
+        assert file.file.getvalue() == ""
+
+    def test_a_notebook_gets_none_and_no_warning_of_what_it_lacks(self, console):
+        notebook = console(force_jupyter=True)
+        ko.tailor(chain(50))
+        assert notebook.file.getvalue() == ""
 
 
 class TestReport:

@@ -204,6 +204,9 @@ class TestWhichSamples:
         x[:64, 5] = np.nan
         with pytest.raises(ValueError, match=r"`data` must be .* in 25% of feature 5$"):
             ko.tailor(chain(), x)
+        x[1:64, 5] = 0.0
+        with pytest.raises(ValueError, match=r"in 0.391% of feature 5$"):  # one of 256 is not none
+            ko.tailor(chain(), x)
         frame = type("Frame", (np.ndarray,), {"columns": [f"c{i}" for i in range(24)]})
         with pytest.raises(ValueError, match=r"of feature 5, 'c5'$"):
             ko.tailor(chain(), x.view(frame))

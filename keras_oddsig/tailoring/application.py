@@ -17,7 +17,7 @@ from keras_oddsig.signal.selection import bias_of
 from keras_oddsig.tailoring.choice import Fitting
 from keras_oddsig.tailoring.rates import Rating, changed
 
-# From so many kernels on, a bar shows how far the draws are.
+# From so many kernels on, a terminal shows how far the draws are.
 _MANY: Final = 50
 
 
@@ -152,9 +152,11 @@ def _reset(optimizer: Any) -> None:
 
 
 def _progress(fittings: Sequence[Fitting]) -> Iterator[Fitting]:
-    if len(fittings) < _MANY:
-        return iter(fittings)
+    from rich import get_console
     from rich.progress import track
 
+    # A notebook would show a warning where ipywidgets is missing, and a log file an empty line.
+    if len(fittings) < _MANY or not get_console().is_terminal:
+        return iter(fittings)
     show: Callable[..., Any] = track
     return iter(show(fittings, description="Tailoring", transient=True))

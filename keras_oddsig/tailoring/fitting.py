@@ -196,7 +196,8 @@ def _check_finite(x: Any, data: Any) -> None:
             feature = int(wrong.any(axis=0).argmax())
             names = getattr(data[0] if isinstance(data, tuple) else data, "columns", None)
             name = "" if names is None else f", {names[feature]!r}"
-            where.append(f"in {wrong[:, feature].mean():.0%} of feature {feature}{name}")
+            share = 100 * wrong[:, feature].mean()
+            where.append(f"in {share:.3g}% of feature {feature}{name}")
         raise ValueError(
             "`data` must be finite: fill in what is missing, or leave it out. Received: numbers "
             f"that are not{', ' * bool(where)}{', '.join(where)}"

@@ -93,8 +93,8 @@ def inputs_of(
     near = np.clip(apart, -_BEYOND, _BEYOND)
     heavy = bool(np.mean(near**2) < HEAVY**2 * np.mean(apart**2))
     if heavy:
-        share = np.mean(np.abs(apart) > _BEYOND)
-        remarks.append(f"outliers ({share:.0%} of the numbers): scaled by the bulk")
+        share = 100 * np.mean(np.abs(apart) > _BEYOND)
+        remarks.append(f"outliers ({share:.2g}% of the numbers): scaled by the bulk")
     centre = np.where(varying, centre, x[0]) if heavy else x.mean(axis=0)
     low, high = np.quantile(scale[varying], [0.1, 0.9])
     # Also a single one that would drown the others, if it is not merely rare.

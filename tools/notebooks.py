@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import copy
 import os
 import re
 import tempfile
@@ -110,13 +111,12 @@ def execute(notebook: NotebookNode, backend: str, folder: Path, **environment: s
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
-    metadata = notebook.metadata
+    metadata = copy.deepcopy(notebook.metadata)
     client.execute(env=env)
     notebook.metadata = metadata  # without the version of the language that ran it
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        if "text/plain" in output.get(
-            "data", {}
-        ):  # colours of a terminal, which HTML has beside it
+        if "text/plain" in output.get("data", {}):
+            # Without colours of a terminal, which HTML has beside it.
             output.data["text/plain"] = re.sub(r"\x1b\[[0-9;]*m", "", output.data["text/plain"])
 
 

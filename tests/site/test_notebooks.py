@@ -1,4 +1,4 @@
-"""The tutorials: each notebook is made from its source, was run, and runs on one of the backends."""
+"""The tutorials: each notebook is made from its source, was run, and runs on one backend."""
 
 from pathlib import Path
 

@@ -194,7 +194,9 @@ def _wave(rng: Rng, size: float) -> Function:
     f, height, width = base(rng)
     place = _somewhere(rng, width, 1.0)
     # It falls where f is flat: by more than f rises over a wave.
-    return lambda x: f(x) + size * height * np.sin(x / place) * np.minimum(np.abs(x) / width, 1) ** 2
+    return lambda x: (
+        f(x) + size * height * np.sin(x / place) * np.minimum(np.abs(x) / width, 1) ** 2
+    )
 
 
 def _returns(rng: Rng, size: float) -> Function:
@@ -230,6 +232,12 @@ def _flat_stretch(rng: Rng, size: float) -> Function:
         return np.sign(x) * f(moved)
 
     return function
+
+
+def _flat_end(rng: Rng, size: float) -> Function:
+    f, _, width = base(rng)
+    start = width * float(10 ** rng.uniform(-1, 0))
+    return lambda x: f(np.clip(x, -start, start))
 
 
 def _rounded(rng: Rng, size: float) -> Function:
@@ -433,10 +441,23 @@ def _by_its_neighbours(rng: Rng, size: float) -> Function:
     return functions[rng.integers(len(functions))]
 
 
+_ERRORS: Final = (
+    ValueError,
+    TypeError,
+    ZeroDivisionError,
+    OverflowError,
+    RuntimeError,
+    KeyError,
+    RecursionError,
+    MemoryError,
+    AttributeError,
+    StopIteration,
+)
+
+
 def _raising(rng: Rng, size: float) -> Function:
     f, _, width = base(rng)
-    error = [ValueError, TypeError, ZeroDivisionError, OverflowError, RuntimeError, KeyError,
-             RecursionError, MemoryError, AttributeError, StopIteration][rng.integers(10)]  # fmt: skip
+    error = _ERRORS[rng.integers(len(_ERRORS))]
     place = _somewhere(rng, width)
     last = int(rng.integers(1, 8))
     calls = itertools.count()
@@ -474,6 +495,7 @@ KINDS: Final = {
     "a dip": Kind(_dip, 1e-2),
     "returns to 0": Kind(_returns, 1e-2),
     "flat for a stretch": Kind(_flat_stretch, 0.1),
+    "flat from a place on": Kind(_flat_end),
     "rounded to steps": Kind(_rounded, 1e-2),
     "constant": Kind(_constant),
     "convex near 0": Kind(_convex, 1e-2),

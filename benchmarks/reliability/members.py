@@ -27,10 +27,9 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).parent.parent))
+from keras_oddsig import solver
 from oddsig_benchmarks import functions
 from reliability.page import publish
-
-from keras_oddsig import solver
 
 LIMIT = 5.0  # seconds for one check, on a busy machine, too; a hundredth of it is usual
 

@@ -11,7 +11,12 @@ import math
 import numpy as np
 
 from keras_oddsig._arguments import Array
-from keras_oddsig.solver.conditions import NotOddSigmoidError, require_finite, require_rise, require_slope
+from keras_oddsig.solver.conditions import (
+    NotOddSigmoidError,
+    require_finite,
+    require_rise,
+    require_slope,
+)
 from keras_oddsig.solver.sampling import Sampler, ratio_with_noise
 
 

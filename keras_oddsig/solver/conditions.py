@@ -83,8 +83,9 @@ def require_odd(f: Sampler, x: Array, y: Array, y_mirrored: Array, noise: float)
 
 def require_elementwise(f: Sampler, x: Array, y: Array, noise: float) -> None:
     """Rejects a function with a memory, with chance in it, or of its argument as a whole."""
-    backwards = np.arange(x.size - 2, 0, -3)[: 2 * (x.size // 8) + 1]
-    for some in (backwards[::2], backwards[1::2]):  # of an odd and of an even number
+    backwards = np.arange(x.size - 2, 0, -3)
+    odd = backwards[(backwards.size + 1) % 2 :]
+    for some in (odd[::2], odd[1::2]):  # an odd and an even number of them
         gap = np.abs(f(x[some]) - y[some])
         suspect = ~(gap <= noise)
         where = x[some[suspect]]
@@ -102,11 +103,17 @@ def require_increasing(f: Sampler, x: Array, y: Array, noise: float) -> None:
     fall = np.maximum(-step, -y[1:])[suspect]
     above = x[suspect + 1]
     guilty = suspect[fall >= above * ratio_rounding(f, above)]
-    if not guilty.size:
-        # Where f is rounded to its bound, or to 0, a tie says nothing.
-        inner = (y[:-1] < y.max() * (1 - 1e4 * f.epsilon)) & (y[1:] > noise)
-        tie = inner & (step <= 4 * f.epsilon * y[1:])
-        guilty = _abrupt(f, x, step, tie, inner, noise, x[1:])
+    if guilty.size:
+        i = int(guilty[0])
+        raise _not_increasing(x[i], x[i + 1])
+
+
+def require_no_flat_stretch(f: Sampler, x: Array, y: Array, noise: float) -> None:
+    step = np.diff(y)
+    tie = step <= 4 * f.epsilon * y[1:]
+    # Where f is rounded to its bound, what ends far from it is no rounding.
+    bounded = y[:-1] > y.max() * (1 - 1e4 * f.epsilon)
+    guilty = _abrupt(f, x, step, tie, np.where(bounded, 1e-4 * y.max(), noise), x[1:])
     if guilty.size:
         i = int(guilty[0])
         raise _not_increasing(x[i], x[i + 1])
@@ -145,7 +152,7 @@ def require_no_constant_ratio(f: Sampler, x: Array, y: Array, noise: float, orde
     fall = -np.diff(ratio)
     tie = fall <= 4 * f.epsilon * ratio[:-1]
     tolerance = 64 * f.epsilon * ratio[:-1] + noise / x[:-1]
-    guilty = _abrupt(f, x, fall, tie, np.ones_like(tie), tolerance, np.ones_like(fall))
+    guilty = _abrupt(f, x, fall, tie, tolerance, np.ones_like(fall))
     if guilty.size or math.isnan(order):
         i = int(guilty[0]) if guilty.size else 0
         raise NotOddSigmoidError(
@@ -161,8 +168,7 @@ def _abrupt(
     x: Array,
     change: Array,
     tie: NDArray[np.bool_],
-    inner: NDArray[np.bool_],
-    tolerance: Any,
+    tolerance: Array,
     unit: Array,
 ) -> NDArray[np.intp]:
     """The intervals on which a quantity stands still, and beside which it clearly moves.
@@ -175,7 +181,6 @@ def _abrupt(
         x: The ends of the intervals.
         change: Of the quantity, on each interval.
         tie: Where it stands still.
-        inner: The intervals that may be looked at.
         tolerance: What a correctly rounded f may change the quantity by.
         unit: What the quantity is where f(x)/x is 1.
     """
@@ -185,7 +190,7 @@ def _abrupt(
     for away in (-2, -1, 1, 2):
         beside = np.clip(place + away, 0, change.size - 1)
         expected = np.minimum(change[beside] / width[beside] * width, 4 * change[beside])
-        suspect = np.flatnonzero(tie & inner[beside] & (expected > tolerance))
+        suspect = np.flatnonzero(tie & (expected > tolerance))
         rounding = 4 * unit[suspect] * _rounding_about(f, x[suspect + 1])
         guilty.append(suspect[expected[suspect] > rounding])
     return np.unique(np.concatenate(guilty))
@@ -201,27 +206,37 @@ def require_no_jump(f: Sampler, x: Array, y: Array, noise: float) -> None:
 
     As f(x)/x must fall, f can rise on an interval by no more than the interval's own part of it.
     """
-    halvings = min(16, int(-math.log2(64 * f.epsilon)))
-    for grows, quantity in ((True, lambda x, y: y / x), (False, lambda x, y: -y)):
-        (low, high), (before, after) = (x[:-1], x[1:]), (y[:-1], y[1:])
-        for _ in range(halvings):
-            middle = (low + high) / 2
-            value = f(middle)
-            reached = quantity(middle, value)
-            left = reached - quantity(low, before) > quantity(high, after) - reached
-            low, high = np.where(left, low, middle), np.where(left, middle, high)
-            before, after = np.where(left, before, value), np.where(left, value, after)
-        change = quantity(high, after) - quantity(low, before)
-        unit = low if grows else 1.0
-        suspect = np.flatnonzero(~(change * unit <= 2 * noise))
-        rounding = _rounding_about(f, low[suspect])
-        measured = rounding if grows else low[suspect] * rounding
-        guilty = suspect[~(change[suspect] <= measured)]
+    for upwards in (True, False):
+        low, high, before, after = _steepest(f, x, y, upwards)
+        change = after / high - before / low if upwards else before - after
+        unit = np.ones_like(low) if upwards else low
+        suspect = np.flatnonzero(~(change <= 2 * noise / low * unit))
+        guilty = suspect[~(change[suspect] <= unit[suspect] * _rounding_about(f, low[suspect]))]
         if guilty.size:
             i = int(guilty[0])
-            if grows:
+            if upwards:
                 raise _growing_ratio(low[i], high[i], before[i] / low[i], after[i] / high[i])
             raise _not_increasing(low[i], high[i])
+
+
+def _steepest(f: Sampler, x: Array, y: Array, upwards: bool) -> tuple[Array, ...]:
+    """Within each interval a small one, in which f(x)/x grows most, or f falls most; and f there.
+
+    A jump is what stays when an interval is halved, and nothing else is.
+    """
+
+    def quantity(x: Array, y: Array) -> Array:
+        return y / x if upwards else -y
+
+    low, high, before, after = x[:-1], x[1:], y[:-1], y[1:]
+    for _ in range(min(16, int(-math.log2(64 * f.epsilon)))):
+        middle = (low + high) / 2
+        value = f(middle)
+        reached = quantity(middle, value)
+        left = reached - quantity(low, before) > quantity(high, after) - reached
+        low, high = np.where(left, low, middle), np.where(left, middle, high)
+        before, after = np.where(left, before, value), np.where(left, value, after)
+    return low, high, before, after
 
 
 def require_slope(h: Array, ratio: Array, reliable: NDArray[np.bool_]) -> None:

@@ -22,6 +22,7 @@ from keras_oddsig.solver.conditions import (
     require_finite,
     require_increasing,
     require_no_constant_ratio,
+    require_no_flat_stretch,
     require_no_growing_ratio,
     require_no_jump,
     require_odd,
@@ -143,6 +144,7 @@ def profile_of(function: Function) -> Profile:
     bound = bound_at_infinity(f, scale)
     require_no_constant_ratio(f, grid, y[1:], noise, order)
     require_no_jump(f, grid, y[1:], noise)
+    require_no_flat_stretch(f, grid, y[1:], noise)
     require_elementwise(f, x, y, noise)  # by now a function with a memory may answer otherwise
     return Profile(slope, order, curvature, bound)
 

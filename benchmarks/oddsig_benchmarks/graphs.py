@@ -92,7 +92,13 @@ class Maker:
         if rank == 2:
             steps += [self._joined, self._as_sequence]
         elif rank == 3:
-            steps += [self._recurrent, self._convolution, self._attention, self._timed, self._pooled]
+            steps += [
+                self._recurrent,
+                self._convolution,
+                self._attention,
+                self._timed,
+                self._pooled,
+            ]
         else:
             steps += [self._image, self._image, self._pooled]
         return self._random.choice(steps)(x, known)

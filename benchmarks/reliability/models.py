@@ -70,7 +70,9 @@ def state_of(model: keras.Model) -> list[Any]:
 
 
 def same(one: list[Any], other: list[Any]) -> bool:
-    values = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one[0], other[0], strict=True))
+    values = all(
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(one[0], other[0], strict=True)
+    )
     return values and one[1:] == other[1:]
 
 

@@ -173,7 +173,7 @@ def place_of(init, m, n):
 
 
 def assert_is_rotation(init, matrices, centre, gain, inputs, epsilon, kept_ratio=False):
-    m, n = matrices.shape[1:]
+    m = matrices.shape[1]
     assert np.all(np.delete(matrices, centre, axis=0) == 0)
     for block in blocks_of(init, matrices[centre] / gain, inputs):
         ratio = block.shape[1] / m

@@ -113,7 +113,7 @@ class KernelAxes:
     def fold(self, matrices: Any) -> Any:
         """From `(taps, m, n)` to the kernel's own shape."""
         order = self.window + self.inputs + self.outputs
-        if order == (0, 1):
+        if order == (0, 1) and self.inputs:
             return matrices[0]  # what `reshape` would do, for a tenth of its price
         kernel = ops.reshape(matrices, [self.shape[axis] for axis in order])
         back = sorted(range(len(order)), key=order.__getitem__)

@@ -181,7 +181,7 @@ def predict_derivatives(
     inputs = points.shape[1]
     if first is None or _kind(first) is None:
         return unknown
-    kind = _kind(others[0] if others else first)
+    kind = (_kind(others[0]) if others else None) or _kind(first)
     rest = zip(calls[1:], others, strict=True)
     alike = itertools.takewhile(lambda each: each[0].follows and _kind(each[1]) == kind, rest)
     depth = 1 + sum(1 for _ in alike)

@@ -11,7 +11,12 @@ import math
 import numpy as np
 
 from keras_oddsig._arguments import Array
-from keras_oddsig.solver.conditions import NotOddSigmoidError, require_finite, require_slope
+from keras_oddsig.solver.conditions import (
+    NotOddSigmoidError,
+    require_finite,
+    require_rise,
+    require_slope,
+)
 from keras_oddsig.solver.sampling import Sampler, ratio_with_noise
 
 
@@ -74,6 +79,7 @@ def _slope_at_zero(h: Array, ratio: Array, noise: Array, f: Sampler) -> float:
     require_slope(h, ratio, reliable)
     rise, rise_noise = np.diff(ratio), noise[:-1] + noise[1:]
     visible = rise > 4 * rise_noise
+    require_rise(h, ratio, rise_noise, reliable)
     best, least = math.nan, math.inf
     for j in np.flatnonzero(reliable[:-1] & reliable[1:]).tolist():
         slope, error = float(ratio[j + 1]), rise_noise[j] + abs(rise[j])
@@ -107,7 +113,7 @@ def bound_at_infinity(f: Sampler, scale: float) -> float:
         return float(y.max())
     # A bounded power tail shrinks the steps by a factor; a logarithm keeps them.
     tail = steps[-1] / steps[-2]
-    if tail > 0.9:
+    if not tail <= 0.9:
         raise NotOddSigmoidError(
             "bounded", float(x[-1]), f"it is not bounded: f still grows, to {y[-1]:.6g}"
         )

@@ -69,7 +69,7 @@ def noise_scale(depth: ArrayLike, negative_rate: ArrayLike = 0.3) -> Any:
             f"Received: negative_rate={negative_rate!r}"
         )
     common = _DELAY - np.log1p(-2 * np.maximum(p, _RARE_RATE)) / _DECAY
-    rare = 1 / (1 / _RARE_TIME + np.log(_RARE_RATE / np.minimum(p, _RARE_RATE)) / _RARE)
+    rare = 1 / (1 / _RARE_TIME + (math.log(_RARE_RATE) - np.log(np.minimum(p, _RARE_RATE))) / _RARE)
     return _arguments.scalar(np.sqrt(np.where(p >= _RARE_RATE, common, rare) / depth))
 
 
@@ -101,9 +101,9 @@ def negative_rate(depth: ArrayLike, noise_scale: ArrayLike) -> Any:
     """
     depth = _arguments.array("depth", depth, at_least=1)
     sigma = _arguments.array("noise_scale", noise_scale, at_least=0)
-    time = depth * sigma**2
-    common = -np.expm1(-_DECAY * (np.maximum(time, _RARE_TIME) - _DELAY)) / 2
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # both limits are right
+        time = depth * sigma**2
+        common = -np.expm1(-_DECAY * (np.maximum(time, _RARE_TIME) - _DELAY)) / 2
         rare = _RARE_RATE * np.exp(-_RARE * (1 / np.minimum(time, _RARE_TIME) - 1 / _RARE_TIME))
     return _arguments.scalar(np.where(time >= _RARE_TIME, common, rare))
 

@@ -210,6 +210,7 @@ def _diffusion(order: float, time: float, steps: int | None = None) -> tuple[flo
 # spreads wide: noise scales down to 0.01 are resolved by 3 cells or more.
 _CELLS: Final = 4096
 _TAIL: Final = 1e-10
+_CELLS_OF_NOISE: Final = 256  # of a standard deviation, at the least
 
 
 class _Law:
@@ -231,10 +232,13 @@ class _Law:
         """The law of x + N(0, std**2)."""
         if std == 0:
             return self
-        cell = self.edges[1] - self.edges[0]
+        cell = max(self.edges[1] - self.edges[0], std / _CELLS_OF_NOISE)
+        # A grid as coarse as the noise allows, lest much of that need millions of cells.
+        cells = math.ceil((self.edges[-1] - self.edges[0]) / cell - 1e-6)
+        edges = self.edges[0] + cell * np.arange(cells + 1)
         # Room for the noise on both sides, lest the periodic convolution wrap around.
         room = math.ceil(8 * std / cell)
-        mass = np.pad(np.diff(self.cdf), room)
+        mass = np.pad(np.diff(np.interp(edges, self.edges, self.cdf)), room)
         size = scipy.fft.next_fast_len(mass.size, real=True)
         spectrum = scipy.ndimage.fourier_gaussian(scipy.fft.rfft(mass, size), std / cell, n=size)
         mass = np.maximum(scipy.fft.irfft(spectrum, size)[: mass.size], 0)
@@ -244,10 +248,13 @@ class _Law:
 
     def push(self, function: Callable[[Array], Array]) -> _Law:
         """The law of function(x), for an increasing function, on a grid that fits it."""
-        # Saturated, f has few distinct values left: one point for each, as pchip wants.
-        image, last = np.unique(function(self.edges)[::-1], return_index=True)
-        cdf = self.cdf[::-1][last]
-        inside = np.flatnonzero((cdf > _TAIL) & (cdf < 1 - _TAIL))
-        low, high = max(inside[0] - 1, 0), min(inside[-1] + 1, cdf.size - 1)
+        # Saturated, f has few distinct values left, and pchip wants them to increase.
+        image = np.maximum.accumulate(function(self.edges))
+        if np.any(np.diff(image) <= 0):
+            image += 1e-11 * np.max(np.abs(image)) * np.linspace(-1, 1, image.size)
+        low = np.searchsorted(self.cdf, _TAIL, side="right") - 1
+        high = np.searchsorted(self.cdf, 1 - _TAIL)
         edges = np.linspace(image[low], image[high], _CELLS + 1)
-        return _Law(edges, np.clip(scipy.interpolate.pchip_interpolate(image, cdf, edges), 0, 1))
+        return _Law(
+            edges, np.clip(scipy.interpolate.pchip_interpolate(image, self.cdf, edges), 0, 1)
+        )

@@ -18,10 +18,13 @@ import scipy
 from keras_oddsig import _arguments
 from keras_oddsig.solver.asymptotics import bound_at_infinity, expansion_at_zero
 from keras_oddsig.solver.conditions import (
+    require_elementwise,
     require_finite,
     require_increasing,
     require_no_constant_ratio,
+    require_no_flat_stretch,
     require_no_growing_ratio,
+    require_no_jump,
     require_odd,
 )
 from keras_oddsig.solver.sampling import Function, Sampler, bend
@@ -110,7 +113,8 @@ def profile_of(function: Function) -> Profile:
             increasing with `0 < f'(0) < inf` and `f(x)/x` strictly decreasing on
             `x > 0`, as far as sampling can tell.
         TypeError: If `function` is not callable or does not return real numbers.
-        ValueError: If the shape of what it returns is not that of its argument.
+        ValueError: If it raises an error, if what it returns has not the shape of its argument,
+            or if its value for a number is not the same each time.
 
     Example:
 
@@ -124,19 +128,24 @@ def profile_of(function: Function) -> Profile:
     """
     f = Sampler(function)
     scale = bend(f)
-    grid = scale * np.unique(np.concatenate([np.logspace(-4, 4, 801), np.linspace(0.01, 30, 2999)]))
+    grid = np.sort(np.concatenate([np.logspace(-4, 4, 801), np.linspace(0.01, 30, 2999)]))
+    grid = scale * grid[np.diff(grid, prepend=0.0) > 1e-4 * grid]  # where the two meet, one point
     x = np.concatenate([[0.0], grid])
     y, y_mirrored = f(x), f(-x)
     require_finite(x, y, y_mirrored)
 
     # Rounding in a term of the size of f's range: what a correctly coded f may show.
     noise = 64 * f.epsilon * np.max(np.abs(y))
+    require_elementwise(f, x, y, noise)
     require_odd(f, x, y, y_mirrored, noise)
     require_increasing(f, x, y, noise)
     slope, order, curvature = expansion_at_zero(f, scale)
     require_no_growing_ratio(f, grid, y[1:], noise)
     bound = bound_at_infinity(f, scale)
-    require_no_constant_ratio(f, scale, order)
+    require_no_constant_ratio(f, grid, y[1:], noise, order)
+    require_no_jump(f, grid, y[1:], noise)
+    require_no_flat_stretch(f, grid, y[1:], noise)
+    require_elementwise(f, x, y, noise)  # by now a function with a memory may answer otherwise
     return Profile(slope, order, curvature, bound)
 
 

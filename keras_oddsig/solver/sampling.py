@@ -32,11 +32,12 @@ class Sampler:
         self._function = function
         probe = np.array([0.25, 0.5])
         try:
-            answer = function(probe)
+            answer = np.asarray(function(probe))
         except TypeError:  # a function of one float, such as math.tanh
             self._function = np.vectorize(function, otypes=[np.float64])
-            answer = self._function(probe)
-        answer = np.asarray(answer)
+            answer = self(probe)
+        except Exception as error:
+            raise _raised(error, probe) from error
         if not np.issubdtype(answer.dtype, np.floating):
             raise TypeError(
                 "`function` must return real floating-point numbers. "
@@ -46,8 +47,13 @@ class Sampler:
         self.smallest = 1e-250 if self.epsilon < 1e-12 else 1e-30
 
     def __call__(self, x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            y = np.asarray(self._function(x), dtype=np.float64)
+        if not x.size:
+            return np.zeros(x.shape)
+        try:
+            with np.errstate(all="ignore"):
+                y = np.asarray(self._function(x), dtype=np.float64)
+        except Exception as error:
+            raise _raised(error, x) from error
         if y.shape != x.shape:
             raise ValueError(
                 "`function` must return an array of the shape of its argument, "
@@ -57,6 +63,13 @@ class Sampler:
 
     def at(self, x: float) -> float:
         return float(self(np.array([x]))[0])
+
+
+def _raised(error: Exception, x: Array) -> ValueError:
+    return ValueError(
+        "`function` must answer for arrays of real numbers. Received: a function that raises "
+        f"{type(error).__name__} for numbers from {x.min():.6g} to {x.max():.6g}: {error}"
+    )
 
 
 def bend(f: Sampler) -> float:

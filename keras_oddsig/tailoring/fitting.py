@@ -148,15 +148,16 @@ def _tailored(
     _note_unsaved(layers, fittings)
     called = [step.operation for step in trace.steps]
     ratings = ratings_of([*called, *layers], measured=x is not None and not dry_run)
-    spreads: Mapping[int, float] = {}
-    if not dry_run:
-        with application.applied(model, fittings, ratings):
-            if x is not None:
-                factors, spreads = calibration.calibrate(model, x, watch, fittings, ratings)
-                application.rescale(fittings, factors)
-                give_rates(ratings)
-    rates = tuple(_rate_rows(ratings))
-    return TailorReport(tuple(_rows(fittings, spreads)), trace.source, bool(dry_run), rates)
+    if dry_run:
+        return _report(fittings, ratings, {}, trace.source, dry_run=True)
+    with application.applied(model, fittings, ratings):
+        spreads: Mapping[int, float] = {}
+        if x is not None:
+            factors, spreads = calibration.calibrate(model, x, watch, fittings, ratings)
+            application.rescale(fittings, factors)
+            give_rates(ratings)
+        # Within: without a report, nobody would know of what was changed.
+        return _report(fittings, ratings, spreads, trace.source, dry_run=False)
 
 
 def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None:
@@ -279,6 +280,17 @@ def _note_unsaved(layers: Sequence[Any], fittings: Sequence[Fitting]) -> None:
         note = notes.get(id(fitting.kernel.layer))
         if note is not None and fitting.initializer is not None:
             fitting.say(note)
+
+
+def _report(
+    fittings: Sequence[Fitting],
+    ratings: Sequence[Rating],
+    spreads: Mapping[int, float],
+    source: str,
+    dry_run: bool,
+) -> TailorReport:
+    rows, rates = tuple(_rows(fittings, spreads)), tuple(_rate_rows(ratings))
+    return TailorReport(rows, source, dry_run, rates)
 
 
 def _rows(fittings: Sequence[Fitting], spreads: Mapping[int, float]) -> list[TailoredKernel]:

@@ -1,0 +1,37 @@
+"""Writes what a script has printed into its place in a page.
+
+    <!-- members -->
+    what the script printed last
+    <!-- end -->
+
+A script prints a Markdown section, and with `--page docs/reliability.md` writes it between the
+comment of its name and the next `<!-- end -->`; all else in the page stays as it is. Where the
+page has no such place yet, one is added at its end.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_END = "<!-- end -->"
+
+
+def place(text: str, name: str, section: str) -> str:
+    """A page's text with a section in its place."""
+    start = f"<!-- {name} -->"
+    block = f"{start}\n{section.strip()}\n{_END}"
+    before, found, after = text.partition(start)
+    if not found:
+        return f"{text.rstrip()}\n\n{block}\n".lstrip()
+    _, ended, rest = after.partition(_END)
+    if not ended:
+        raise ValueError(f"The page must have {_END} behind {start}.")
+    return before + block + rest
+
+
+def publish(name: str, section: str, page: Path | None) -> None:
+    """Prints a section, and writes it into a page if there is one to write into."""
+    print(section)
+    if page is not None:
+        text = page.read_text() if page.exists() else ""
+        page.write_text(place(text, name, section))

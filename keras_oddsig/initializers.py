@@ -94,7 +94,8 @@ class OddSigmoidInit(KernelInitializer):
     Args:
         activation: The activation that follows the kernel: anything `keras_oddsig.get`
             takes. It scales the kernel; it is not applied.
-        depth: How many layers of this kind the signal crosses, at least 1.
+        depth: How many layers of this kind the signal crosses, at least 1; 100 by default, which
+            a network of another depth must not leave so.
         negative_rate: `p`, with `0 < p < 0.5`: the fraction of activations at layer
             `depth` whose sign differs from that of inputs of one sign. By default 0.3, with
             `input_dim` 0.1: noise makes a function of few inputs rough.
@@ -213,7 +214,8 @@ class OddSigmoidOrthogonal(KernelInitializer):
     Args:
         activation: The activation that follows the kernel: anything `keras_oddsig.get`
             takes. It scales the kernel; it is not applied.
-        depth: How many layers of this kind the signal crosses, at least 1.
+        depth: How many layers of this kind the signal crosses, at least 1; 100 by default, which
+            a network of another depth must not leave so.
         gain: `g > 0`, relative to the critical gain; by default the solver's choice for
             `depth`, which has no effect otherwise. With `input_dim` that is `smooth_gain`'s, which
             is lower.

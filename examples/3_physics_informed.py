@@ -82,8 +82,8 @@ plt.show()
 # it needs `u_t`, `u_x` and `u_xx` of the network, and then the gradient of all that by the weights.
 #
 # Keras has no common way to take derivatives by the inputs, so the next cell has three: read yours.
-# `derivatives` returns `u`, `u_t`, `u_x` and `u_xx`; `with_gradient` makes a function that returns the
-# loss and its gradients.
+# `derivatives` returns `u`, `u_t`, `u_x` and `u_xx`; `with_gradient` makes a function that returns
+# the loss and its gradients.
 
 # %%
 if backend == "jax":

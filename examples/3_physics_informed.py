@@ -36,11 +36,12 @@ plt.rcParams.update(
 )
 
 # %% tags=["parameters"]
-depth, width = 30, 16  # hidden layers, and units of each
-points = 1000  # inside the domain, at which the equation must hold
-adam_steps = 200
-lbfgs_steps = 300
-draws = 3  # networks of which the derivatives are drawn
+DEPTH = 30  # hidden layers
+WIDTH = 16  # units of each
+POINTS = 1000  # inside the domain, at which the equation must hold
+ADAM_STEPS = 200
+LBFGS_STEPS = 300
+DRAWS = 3  # networks of which the derivatives are drawn
 
 # %% [markdown]
 # ## The equation
@@ -148,11 +149,11 @@ else:
 
 
 # %% [markdown]
-# The points are drawn once: `points` of them inside, and 100 on each of the three borders.
+# The points are drawn once: `POINTS` of them inside, and 100 on each of the three borders.
 
 # %%
 rng = np.random.default_rng(0)
-inside = rng.uniform((0, -1), (1, 1), (points, 2)).astype("float32")
+inside = rng.uniform((0, -1), (1, 1), (POINTS, 2)).astype("float32")
 line = np.linspace(0, 1, 100)
 border = np.concatenate(
     [
@@ -178,7 +179,7 @@ def loss(u):
 # initialize all its kernels:
 #
 # - `glorot_uniform`, Keras's default;
-# - `OddSigmoidOrthogonal("tanh", depth)`, made for networks of many inputs;
+# - `OddSigmoidOrthogonal("tanh", DEPTH)`, made for networks of many inputs;
 # - the same with `input_dim=2`: this is a function of two inputs, and its derivatives count. One
 #   instance serves all layers. It tells the first kernel and the output's by their shapes.
 
@@ -186,8 +187,8 @@ def loss(u):
 # %%
 def network(initializer, activation=ko.Tanh):
     layers = [
-        keras.layers.Dense(width, activation(), kernel_initializer=initializer)
-        for _ in range(depth)
+        keras.layers.Dense(WIDTH, activation(), kernel_initializer=initializer)
+        for _ in range(DEPTH)
     ]
     output = keras.layers.Dense(1, kernel_initializer=initializer)
     return keras.Sequential([keras.Input((2,)), *layers, output])
@@ -195,17 +196,17 @@ def network(initializer, activation=ko.Tanh):
 
 starts = {
     "glorot_uniform": "glorot_uniform",
-    "without input_dim": ko.OddSigmoidOrthogonal("tanh", depth),
-    "input_dim=2": ko.OddSigmoidOrthogonal("tanh", depth, input_dim=2),
+    "without input_dim": ko.OddSigmoidOrthogonal("tanh", DEPTH),
+    "input_dim=2": ko.OddSigmoidOrthogonal("tanh", DEPTH, input_dim=2),
 }
 colors = {"glorot_uniform": GREY, "without input_dim": ORANGE, "input_dim=2": GREEN}
 
 reports = {name: [] for name in starts}
 for name, initializer in starts.items():
-    for seed in range(draws):
+    for seed in range(DRAWS):
         keras.utils.set_random_seed(seed)
         model = network(initializer)
-        hidden = model.layers[:depth]
+        hidden = model.layers[:DEPTH]
         report = ko.signal_report(model, inside, layers=hidden, derivatives=True)
         reports[name].append(report)
 
@@ -220,7 +221,7 @@ def of(report, name):
 
 
 figure, axes = plt.subplots(2, 1, sharex=True, figsize=(6, 6))
-numbers = range(1, depth + 1)
+numbers = range(1, DEPTH + 1)
 for ax, which in zip(axes, ("first_derivative", "second_derivative"), strict=True):
     for name, found in reports.items():
         for report in found:
@@ -282,7 +283,7 @@ def train(model):
     losses = []
     optimizer = keras.optimizers.Adam(1e-3)
     weights = keras.Variable(flat(v.value for v in variables), dtype="float32")
-    for _ in range(adam_steps):
+    for _ in range(ADAM_STEPS):
         value, gradient = objective(ops.convert_to_numpy(weights.value))
         optimizer.apply([ops.convert_to_tensor(gradient, "float32")], [weights])
         losses.append(value)
@@ -293,7 +294,7 @@ def train(model):
         jac=True,
         method="L-BFGS-B",
         callback=lambda intermediate_result: losses.append(intermediate_result.fun),
-        options={"maxiter": lbfgs_steps, "maxcor": 50, "maxls": 50, "ftol": 1e-15, "gtol": 0.0},
+        options={"maxiter": LBFGS_STEPS, "maxcor": 50, "maxls": 50, "ftol": 1e-15, "gtol": 0.0},
     )
     objective(found.x)  # which leaves these weights in the model
     return losses
@@ -325,8 +326,8 @@ model = run("input_dim=2", starts["input_dim=2"])
 # %%
 for name, losses in histories.items():
     plt.semilogy(losses, color=colors[name], label=name)
-plt.axvline(adam_steps, color="black", linestyle=":", linewidth=1)
-plt.text(adam_steps, plt.ylim()[1], " L-BFGS", va="top")
+plt.axvline(ADAM_STEPS, color="black", linestyle=":", linewidth=1)
+plt.text(ADAM_STEPS, plt.ylim()[1], " L-BFGS", va="top")
 plt.xlabel("step")
 plt.ylabel("loss")
 plt.legend()
@@ -355,8 +356,7 @@ plt.show()
 
 # %% [markdown]
 # What is wrong lies at the front. The network smears it, or puts it a little aside, and few of the
-# random points fall where `u` turns from one sign to the other. More steps sharpen it; so do more
-# points there.
+# random points fall where `u` turns from one sign to the other.
 #
 # ## Scaled and adaptive activations
 #
@@ -366,8 +366,8 @@ plt.show()
 
 # %%
 for activation in (ko.Tanh(), ko.Tanh(rate=2.0), ko.Tanh(amplitude=2.0, rate=0.25)):
-    initializer = ko.OddSigmoidOrthogonal(activation, depth, input_dim=2)
-    kernel = ops.convert_to_numpy(initializer((width, width)))
+    initializer = ko.OddSigmoidOrthogonal(activation, DEPTH, input_dim=2)
+    kernel = ops.convert_to_numpy(initializer((WIDTH, WIDTH)))
     print(
         f"{activation.amplitude:g} tanh({activation.rate:g} x): critical gain "
         f"{activation.profile.critical_gain:g}, entries of a kernel {kernel.std():.3f}"
@@ -380,9 +380,9 @@ for activation in (ko.Tanh(), ko.Tanh(rate=2.0), ko.Tanh(amplitude=2.0, rate=0.2
 adaptive = run(
     "trainable rates", starts["input_dim=2"], activation=lambda: ko.Tanh(trainable_rate=True)
 )
-rates = [float(layer.activation.rate_weight.numpy()) for layer in adaptive.layers[:depth]]
+rates = [float(layer.activation.rate_weight.numpy()) for layer in adaptive.layers[:DEPTH]]
 
-plt.plot(range(1, depth + 1), rates, "o-", color=BLUE)
+plt.plot(range(1, DEPTH + 1), rates, "o-", color=BLUE)
 plt.axhline(1, color="black", linestyle=":", linewidth=1)
 plt.xlabel("layer")
 plt.ylabel("rate after training")
@@ -409,7 +409,7 @@ assert difference < 1e-5
 # %% [markdown]
 # ## Exercise
 #
-# Take `ko.OddSigmoidInit("tanh", depth, input_dim=2)`, the papers' kernel of identity plus noise,
+# Take `ko.OddSigmoidInit("tanh", DEPTH, input_dim=2)`, the papers' kernel of identity plus noise,
 # in place of the rotation. On this equation and at this depth the benchmark finds it ahead. Compare
 # the two at the start (`signal_report`), and after 300 and 1,000 steps of L-BFGS, on three seeds
 # each: how far do seeds scatter?

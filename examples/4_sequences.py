@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Sequences: a recurrent network over 200 steps
 #
-# You will see what a `SimpleRNN` still knows of the first symbols of a sequence after 200 steps, when
-# the first weights make a difference to that, and when they do not. It runs for one to three minutes
-# on two cores.
+# You will see what a `SimpleRNN` still knows of the first symbols of a sequence after 200 steps,
+# when the first weights make a difference to that, and when they do not. It runs for one to three
+# minutes on two cores.
 
 # %%
 # Installs what is missing: in Colab, in a checkout, anywhere. The backend may also be "tensorflow"
@@ -34,10 +34,10 @@ plt.rcParams.update(
 )
 
 # %% tags=["parameters"]
-steps = 200  # of a sequence
-draws = 3  # untrained networks of each kind
-batches = 100  # of training
-seeds = 2  # trained networks of each kind
+STEPS = 200  # of a sequence
+DRAWS = 3  # untrained networks of each kind
+BATCHES = 100  # of training
+SEEDS = 2  # trained networks of each kind
 
 # %% [markdown]
 # ## A test of memory
@@ -53,10 +53,10 @@ SYMBOLS, UNITS = 8, 32
 
 
 def sequences(number, shown, nothing, seed=0):
-    """Inputs `(number, steps, 9)`, and the symbols that each begins with."""
+    """Inputs `(number, STEPS, 9)`, and the symbols that each begins with."""
     rng = np.random.default_rng(seed)
     first = rng.integers(0, SYMBOLS, (number, shown))
-    x = np.zeros((number, steps, SYMBOLS + 1), "float32")
+    x = np.zeros((number, STEPS, SYMBOLS + 1), "float32")
     x[:, :shown] = np.eye(SYMBOLS + 1)[first]
     if nothing == "blank":
         x[:, shown:, -1] = 1
@@ -83,7 +83,7 @@ plt.show()
 # compare
 #
 # - `default`: Keras's. The recurrent kernel is `orthogonal`, the input kernel `glorot_uniform`;
-# - `rotation`: the recurrent kernel is `OddSigmoidOrthogonal("tanh", steps)`, whose gain, just
+# - `rotation`: the recurrent kernel is `OddSigmoidOrthogonal("tanh", STEPS)`, whose gain, just
 #   above 1, keeps a signal up for 200 steps, and the input kernel `orthogonal`;
 # - `tailored`: `ko.tailor(model, x)`, which reads the data: it takes the same two, sets the scale
 #   of the input kernel, and lets the bias take the mean of the data away;
@@ -92,7 +92,7 @@ plt.show()
 
 # %%
 def network(kernel="glorot_uniform", recurrent="orthogonal"):
-    inputs = keras.Input((steps, SYMBOLS + 1))
+    inputs = keras.Input((STEPS, SYMBOLS + 1))
     states = keras.layers.SimpleRNN(
         UNITS,
         kernel_initializer=kernel,
@@ -103,8 +103,8 @@ def network(kernel="glorot_uniform", recurrent="orthogonal"):
     return keras.Model(inputs, keras.layers.Dense(SYMBOLS)(states[:, -1]))
 
 
-rotation = ko.OddSigmoidOrthogonal("tanh", steps)
-noise_scale = ko.recurrent_noise_scale(steps)
+rotation = ko.OddSigmoidOrthogonal("tanh", STEPS)
+noise_scale = ko.recurrent_noise_scale(STEPS)
 identity = ko.OddSigmoidInit("tanh", noise_scale=noise_scale)
 
 
@@ -147,7 +147,7 @@ for ax, nothing in zip(axes, ("blank", "zeros", "noise"), strict=True):
     for how, color in colors.items():
         states = states_of(start(how, x, seed=0), x)
         spread = states.std(axis=0).mean(axis=-1)
-        ax.semilogy(range(1, steps + 1), np.maximum(spread, 1e-7), color=color, label=how)
+        ax.semilogy(range(1, STEPS + 1), np.maximum(spread, 1e-7), color=color, label=how)
     for how, value in expected.items():
         ax.axhline(value, color=colors[how], linestyle=":")
     ax.set_ylabel("spread")
@@ -201,7 +201,7 @@ for how in colors:
     cells = []
     for nothing in ("blank", "zeros", "noise"):
         x, _ = sequences(256, 3, nothing)
-        found = [remembered(start(how, x, seed), nothing) for seed in range(draws)]
+        found = [remembered(start(how, x, seed), nothing) for seed in range(DRAWS)]
         memory[how, nothing] = np.mean(found)
         cells.append(f"{np.mean(found):.2f} ± {np.std(found):.2f}")
     print(f"{how:>10}  " + "  ".join(f"{cell:>11}" for cell in cells))
@@ -230,11 +230,11 @@ assert memory["tailored", "blank"] > memory["default", "blank"]
 # %%
 def trained(nothing, how, rate, seed):
     """The accuracy on new sequences after training."""
-    x, y = sequences(64 * batches, 1, nothing, seed=1)
+    x, y = sequences(64 * BATCHES, 1, nothing, seed=1)
     new_x, new_y = sequences(512, 1, nothing, seed=2)
     model = start(how, x, seed)
     model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, batches), clipnorm=1.0),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, BATCHES), clipnorm=1.0),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -248,8 +248,8 @@ figure, axes = plt.subplots(1, 2, sharey=True, figsize=(6, 4))
 for ax, nothing in zip(axes, ("blank", "noise"), strict=True):
     for how, shift in shifts.items():
         for place, rate in enumerate(rates):
-            found = [trained(nothing, how, rate, seed) for seed in range(seeds)]
-            ax.plot([place + shift] * seeds, found, "o", color=colors[how])
+            found = [trained(nothing, how, rate, seed) for seed in range(SEEDS)]
+            ax.plot([place + shift] * SEEDS, found, "o", color=colors[how])
             print(f"{nothing}, {how:>8}, rate {rate:g}:", *(f"{each:.2f}" for each in found))
     ax.axhline(1 / SYMBOLS, color="black", linestyle=":", linewidth=1)
     ax.set_title(nothing, fontsize=12)
@@ -265,13 +265,14 @@ plt.show()
 
 # %% [markdown]
 # Each dot is one run. What the test of memory said before training is what training shows, but not
-# as clearly: a higher rate helps the default where it had forgotten, and now and then a run from a good start is stuck. One seed at one rate would have shown whatever you like.
+# as clearly: a higher rate helps the default where it had forgotten, and now and then a run from a
+# good start is stuck. One seed at one rate would have shown whatever you like.
 #
 # So, for recurrent networks:
 #
 # - Look first (`signal_report`), and ask for the memory, as above. Both take seconds. Where they
-#   find nothing, expect nothing of another initializer: on images read pixel by pixel, with the best
-#   of several rates and five seeds, the rotation is level with Keras's default
+#   find nothing, expect nothing of another initializer: on images read pixel by pixel, with the
+#   best of several rates and five seeds, the rotation is level with Keras's default
 #   (`docs/benchmarks/sequences.md`).
 # - If all steps share a large input, a blank or the mean of the data, take it away: `tailor` does.
 #   There it is ahead on longer copying tasks, too (the same page).

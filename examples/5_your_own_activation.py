@@ -38,9 +38,9 @@ plt.rcParams.update(
 )
 
 # %% tags=["parameters"]
-depth = 60  # layers
-width = 256  # units of the random networks that are measured
-epochs = 10  # of training
+DEPTH = 60  # layers
+WIDTH = 256  # units of the random networks that are measured
+EPOCHS = 10  # of training
 
 # %% [markdown]
 # ## A function of your own
@@ -126,7 +126,7 @@ for name, function in made.items():
 critical = f.profile.critical_gain
 for factor, color in ((0.9, GREY), (1.0, ORANGE), (1.2, GREEN)):
     values = [1.0]
-    for _ in range(depth):
+    for _ in range(DEPTH):
         values.append(float(f.reference(factor * critical * values[-1])))
     plt.semilogy(values, color=color, label=f"{factor:g} times the critical gain")
 plt.axhline(ko.fixed_point(f.reference, 1.2 * critical), color="black", linestyle=":")
@@ -152,8 +152,8 @@ plt.show()
 targets = {0.1: BLUE, 0.3: GREEN, 0.45: ORANGE}
 print("negative rate  noise scale  spread in the last layer")
 for target in targets:
-    noise = ko.noise_scale(depth, target)
-    print(f"{target:13g}  {noise:11.3f}  {ko.spread(f.profile, depth, noise):24.3f}")
+    noise = ko.noise_scale(DEPTH, target)
+    print(f"{target:13g}  {noise:11.3f}  {ko.spread(f.profile, DEPTH, noise):24.3f}")
 
 # %% [markdown]
 # `OddSigmoidOrthogonal` rotates the signal. Its dial is the gain: a little above the critical one,
@@ -164,7 +164,7 @@ for target in targets:
 gains = np.linspace(1.001, 1.5, 60)
 spreads = [ko.orthogonal_spread(f.reference, gain).spread for gain in gains]
 plt.plot(gains, spreads, color=GREEN)
-for layers in (10, depth, 1000):
+for layers in (10, DEPTH, 1000):
     point = ko.orthogonal_gain(f.reference, layers)
     plt.plot(point.gain, point.spread, "ko")
     plt.annotate(f"  {layers} layers", (point.gain, point.spread), va="top", fontsize=11)
@@ -185,25 +185,25 @@ plt.show()
 # %%
 def random_network(initializer):
     layers = [
-        keras.layers.Dense(width, f, kernel_initializer=initializer, name=f"layer_{number}")
-        for number in range(1, depth + 1)
+        keras.layers.Dense(WIDTH, f, kernel_initializer=initializer, name=f"layer_{number}")
+        for number in range(1, DEPTH + 1)
     ]
-    return keras.Sequential([keras.Input((width,)), *layers])
+    return keras.Sequential([keras.Input((WIDTH,)), *layers])
 
 
 keras.utils.set_random_seed(0)
 size = 3 * f.profile.bound
-positive = size * np.abs(np.random.default_rng(0).normal(size=(64, width))).astype("float32")
-layers = range(1, depth + 1)
+positive = size * np.abs(np.random.default_rng(0).normal(size=(64, WIDTH))).astype("float32")
+layers = range(1, DEPTH + 1)
 last = {}
 
 for target, color in targets.items():
-    network = random_network(ko.OddSigmoidInit(f, depth, negative_rate=target))
+    network = random_network(ko.OddSigmoidInit(f, DEPTH, negative_rate=target))
     outputs = keras.Model(network.inputs, [layer.output for layer in network.layers])
     activations = outputs.predict(positive, verbose=0)
     last[target] = activations[-1].ravel()
     measured = [np.mean(each < 0) for each in activations]
-    predicted = ko.propagate(f.reference, depth, ko.noise_scale(depth, target), size)
+    predicted = ko.propagate(f.reference, DEPTH, ko.noise_scale(DEPTH, target), size)
     plt.plot(layers, measured, color=color, label=f"target {target:g}")
     plt.plot(layers, predicted.negative_rate, "k:")
     print(f"target {target:g}: measured {measured[-1]:.3f} in the last layer")
@@ -243,8 +243,8 @@ plt.show()
 
 # %%
 keras.utils.set_random_seed(0)
-network = random_network(ko.OddSigmoidOrthogonal(f, depth))
-report = ko.signal_report(network, keras.random.normal((256, width)))
+network = random_network(ko.OddSigmoidOrthogonal(f, DEPTH))
+report = ko.signal_report(network, keras.random.normal((256, WIDTH)))
 report.plot(plt.gca())
 plt.show()
 
@@ -270,10 +270,10 @@ train_x, test_x, train_y, test_y = train_test_split(digits, labels, test_size=36
 def classifier(first, others):
     layers = [
         keras.layers.Dense(32, f, kernel_initializer=kernel)
-        for kernel in [first] + [others] * (depth - 1)
+        for kernel in [first] + [others] * (DEPTH - 1)
     ]
     model = keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(10)])
-    steps = epochs * -(-len(train_x) // 64)
+    steps = EPOCHS * -(-len(train_x) // 64)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -285,8 +285,8 @@ def classifier(first, others):
 starts = {
     "GlorotUniform": ("glorot_uniform", "glorot_uniform"),
     "OddSigmoidOrthogonal": (
-        ko.OddSigmoidOrthogonal(f, depth, input_std=1.0),
-        ko.OddSigmoidOrthogonal(f, depth),
+        ko.OddSigmoidOrthogonal(f, DEPTH, input_std=1.0),
+        ko.OddSigmoidOrthogonal(f, DEPTH),
     ),
 }
 models = {}
@@ -294,10 +294,10 @@ for name, color in (("GlorotUniform", GREY), ("OddSigmoidOrthogonal", GREEN)):
     keras.utils.set_random_seed(0)
     models[name] = classifier(*starts[name])
     history = models[name].fit(
-        train_x, train_y, batch_size=64, epochs=epochs, verbose=0, validation_data=(test_x, test_y)
+        train_x, train_y, batch_size=64, epochs=EPOCHS, verbose=0, validation_data=(test_x, test_y)
     )
     accuracy = history.history["val_accuracy"]
-    plt.plot(range(1, epochs + 1), accuracy, "o-", markersize=4, color=color, label=name)
+    plt.plot(range(1, EPOCHS + 1), accuracy, "o-", markersize=4, color=color, label=name)
     print(f"{name:>20}: test accuracy {accuracy[-1]:.3f}")
 plt.xlabel("epoch")
 plt.ylabel("test accuracy")

@@ -2,7 +2,7 @@
 # # Sequences: a recurrent network over 200 steps
 #
 # You will see what a `SimpleRNN` still knows of the first symbols of a sequence after 200 steps,
-# when the first weights make a difference to that, and when they do not. It runs for one to three
+# when the first weights make a difference to that, and when they do not. It runs for one to four
 # minutes on two cores.
 
 # %%
@@ -273,13 +273,14 @@ for ax, nothing in zip(axes, ("blank", "noise"), strict=True):
 axes[0].set_ylabel("accuracy (dotted: guessing)")
 for how in shifts:
     axes[1].plot([], [], "o", color=colors[how], label=how)
-axes[1].legend(fontsize=10, loc="center right")
+figure.legend(fontsize=10, loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
 # Each dot is one run. What the test of memory said before training is what training shows, but not
 # as clearly: a higher rate helps the default where it had forgotten, and now and then a run from a
-# good start is stuck. One seed at one rate would have shown whatever you like.
+# good start is stuck, the more so at that rate. One seed at one rate would have shown whatever you
+# like.
 #
 # So, for recurrent networks:
 #

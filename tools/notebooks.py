@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import base64
 import copy
+import io
 import os
 import re
 import tempfile
@@ -31,6 +33,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -118,6 +121,16 @@ def execute(notebook: NotebookNode, backend: str, folder: Path, **environment: s
         if "text/plain" in output.get("data", {}):
             # Without colours of a terminal, which HTML has beside it.
             output.data["text/plain"] = re.sub(r"\x1b\[[0-9;]*m", "", output.data["text/plain"])
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = smaller(output.data["image/png"])
+
+
+def smaller(picture: str) -> str:
+    """A PNG picture in base64 with a palette of 256 colours: for plots a quarter of the bytes."""
+    image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
+    found = io.BytesIO()
+    image.quantize(256).save(found, "PNG", optimize=True)
+    return base64.b64encode(found.getvalue()).decode()
 
 
 def texts(notebook: NotebookNode) -> Iterator[str]:

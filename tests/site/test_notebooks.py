@@ -15,9 +15,12 @@ RUNS = {
         {"DEPTH": 60, "EPOCHS": 3, "VERY_DEEP": 300, "VERY_DEEP_EPOCHS": 3},
     ),
     "2_watch_the_signal": ("torch", {"EPOCHS": 4}),
-    "3_physics_informed": ("jax", {}),
-    "4_sequences": ("tensorflow", {}),
-    "5_your_own_activation": ("torch", {}),
+    "3_physics_informed": (
+        "jax",
+        {"DEPTH": 10, "POINTS": 100, "ADAM_STEPS": 20, "LBFGS_STEPS": 20, "DRAWS": 1},
+    ),
+    "4_sequences": ("tensorflow", {"DRAWS": 1, "BATCHES": 2, "SEEDS": 1}),
+    "5_your_own_activation": ("torch", {"DEPTH": 20, "WIDTH": 128, "EPOCHS": 1}),
     "6_your_own_model": ("tensorflow", {"EPOCHS": 4}),
 }
 SOURCES = notebooks.sources()

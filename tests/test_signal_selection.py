@@ -122,7 +122,9 @@ class TestFunctionsOfABackend:
 
     def test_where_there_is_none_the_error_says_what_to_type(self):
         model = keras.Sequential([keras.Input((8,)), Dense(8, "relu"), Dense(3)])
-        with pytest.raises(ValueError, match=r"for instance layers=keras\.layers\.Dense\.") as error:
+        with pytest.raises(
+            ValueError, match=r"for instance layers=keras\.layers\.Dense\."
+        ) as error:
             ko.signal_report(model, data())
         assert "forgotten" not in str(error.value)
         assert len(ko.signal_report(model, data(), layers=keras.layers.Dense).layers) == 2

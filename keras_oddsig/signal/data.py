@@ -158,6 +158,27 @@ def _are_numbers(array: Any) -> bool:
     return True
 
 
+def where_not_finite(x: Any, data: Any) -> str | None:
+    """Where a batch `x` of the data has a number that is missing or infinite; None if nowhere.
+
+    It begins with a comma, to follow in a sentence, or is empty where there is but one place.
+    """
+    for path, leaf in keras.tree.flatten_with_path(x):
+        array = None if leaf is None else np.asarray(ops.convert_to_numpy(leaf))
+        if array is None or array.dtype.kind != "f" or np.isfinite(array).all():
+            continue
+        where = [f"in {'.'.join(map(str, path))}"] if path else []
+        if array.ndim > 1:
+            wrong = ~np.isfinite(array.reshape(-1, array.shape[-1]))
+            feature = int(wrong.any(axis=0).argmax())
+            names = getattr(data[0] if isinstance(data, tuple) else data, "columns", None)
+            name = "" if names is None else f", {names[feature]!r}"
+            share = 100 * wrong[:, feature].mean()
+            where.append(f"in {share:.3g}% of feature {feature}{name}")
+        return "".join(f", {each}" for each in where)
+    return None
+
+
 def fixed_batch(model: Any) -> int | None:
     """How many samples a model takes at a time, where that is fixed."""
     sizes = {each.shape[0] for each in getattr(model, "inputs", None) or ()} - {None}
@@ -172,9 +193,8 @@ def check_batch(model: Any, x: Any, name: str = "x") -> None:
     names = [each.name for each in inputs]
     if not isinstance(x, dict):
         tensors = keras.tree.flatten(x)
-    elif isinstance(
-        getattr(model, "input", None), dict
-    ):  # its keys may be other names than the tensors'
+    elif isinstance(getattr(model, "input", None), dict):
+        # Its keys may be other names than the tensors'.
         names = list(model.input)
         tensors = keras.tree.flatten({key: x[key] for key in names if key in x})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,12 @@ from keras_oddsig.solver import NotOddSigmoidError
 
 # What Keras's own `Layer.get_config` writes.
 _LAYER_KEYS: Final = frozenset({"name", "trainable", "dtype", "activity_regularizer"})
+# Keras's names of functions that are large on one side, for which it has an initializer.
+RELU_LIKE: Final = frozenset(
+    ("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "swish", "softplus")
+)
+# From here on a name is taken for another misspelled: "tahn" is, "hard_sigmoid" is not.
+_CLOSE: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,23 @@ class Catalogue:
         if not (isinstance(found, type) and issubclass(found, self.base)):
             raise ValueError(
                 f"`{argument}` must name one of the activations "
-                f"{', '.join(sorted(self.classes))}. Received: {argument}={name!r}"
+                f"{', '.join(sorted(self.classes))}. {self._hint(name)}"
+                f"Received: {argument}={name!r}"
             )
         return found
+
+    def _hint(self, name: str) -> str:
+        """What may help who gave a name that is not known; empty where nothing is known to."""
+        lower = name.lower()
+        if lower in RELU_LIKE:
+            return (
+                f"{name} is not odd and bounded, as these are: for it and its like there is "
+                "keras.initializers.HeNormal, which is made for relu. "
+            )
+        if lower == "sigmoid":
+            return 'sigmoid is not odd: its odd form, 2 sigmoid(x) - 1, is "bipolar_sigmoid". '
+        close = difflib.get_close_matches(lower, self.classes, n=1, cutoff=_CLOSE)
+        return f'Did you mean "{close[0]}"? ' if close else ""
 
     def _from_config(self, config: dict[str, Any], argument: str) -> OddSigmoid:
         """Rebuilds an activation from `keras.saving.serialize_keras_object`'s dictionary.

@@ -7,6 +7,7 @@ Hence: if Keras is there, the classes register now; if not, when Keras is import
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import sys
@@ -42,7 +43,12 @@ def load(name: str, public: Sequence[str]) -> Any:
             module = importlib.import_module(f"keras_oddsig.{module_name}")
             if name in module.__all__:
                 return getattr(module, name)
-    raise AttributeError(f"module 'keras_oddsig' has no attribute {name!r}")
+    close = difflib.get_close_matches(name, listed(public), n=1)
+    hint = f". Did you mean: {close[0]!r}?" if close else ""
+    # Python's own suggestion appears in its tracebacks alone, so not in notebooks. Without the
+    # module as `obj` it makes none, which would be the same one again.
+    error = f"module 'keras_oddsig' has no attribute {name!r}{hint}"
+    raise AttributeError(error, name=name, obj=None)
 
 
 def listed(public: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import re
 
 import keras
 import mpmath
@@ -614,6 +615,27 @@ class TestGet:
     @pytest.mark.parametrize("identifier", ["relu", "", "os>system"])
     def test_an_unknown_name_is_rejected(self, identifier):
         with pytest.raises(ValueError, match=f"langevin.* Received: identifier='{identifier}'"):
+            ko.get(identifier)
+
+    @pytest.mark.parametrize(
+        ("identifier", "hint"),
+        [
+            ("tahn", 'Did you mean "tanh"?'),
+            ("TanH", 'Did you mean "tanh"?'),
+            ("atan", 'Did you mean "arctan"?'),
+            ("bipolar_sigmod", 'Did you mean "bipolar_sigmoid"?'),
+            ("sigmoid", 'its odd form, 2 sigmoid(x) - 1, is "bipolar_sigmoid".'),
+            ("swish", "swish is not odd and bounded"),
+            ("leaky_relu", "keras.initializers.HeNormal, which is made for relu."),
+        ],
+    )
+    def test_an_unknown_name_brings_a_hint(self, identifier, hint):
+        with pytest.raises(ValueError, match=rf"{re.escape(hint)}.*Received: identifier="):
+            ko.get(identifier)
+
+    @pytest.mark.parametrize("identifier", ["hard_sigmoid", "log_sigmoid", "softmax", "linear"])
+    def test_another_function_is_not_taken_for_a_misspelled_one(self, identifier):
+        with pytest.raises(ValueError, match=r"tanh\. Received: identifier="):
             ko.get(identifier)
 
     @pytest.mark.parametrize("identifier", [None, 3.0, ["tanh"]])

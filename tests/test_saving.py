@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -395,6 +396,11 @@ def test_package_offers_what_its_modules_do():
     assert set(ko.__all__) == listed
     assert set(dir(ko)) == set(ko.__all__) | set(modules)
     assert all(getattr(ko, name) is not None for name in dir(ko))
-    with pytest.raises(AttributeError, match="no attribute 'OddSigmoidInitt'"):
+    with pytest.raises(AttributeError, match="no attribute 'OddSigmoidInitt'") as error:
         ko.OddSigmoidInitt  # noqa: B018
+    shown = "".join(traceback.format_exception(error.value))
+    assert shown.count("Did you mean: 'OddSigmoidInit'?") == 1
+    assert "Did you mean: 'OddSigmoidInit'?" in str(error.value)
+    with pytest.raises(AttributeError, match=r"has no attribute 'zebra'$"):
+        ko.zebra  # noqa: B018
     assert (Path(ko.__file__).parent / "py.typed").exists()

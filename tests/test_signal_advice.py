@@ -233,6 +233,13 @@ class TestNotNamed:
         model.layers[1].bias.assign(np.full(WIDTH, np.nan))
         assert advice(model, samples(WIDTH)).startswith("Look at what enters")
 
+    def test_of_data_that_are_not_finite(self):
+        x = samples(WIDTH, number=300)
+        x[280, 3] = np.nan
+        found = advice(chain(3), x)
+        assert found.startswith("`x` holds numbers that are not finite, in 2.27% of feature 3: ")
+        assert "Look at" not in found
+
     def test_of_other_activations(self):
         found = advice(
             chain(3, activation="relu", kernel_initializer=normal(1e-4)),
@@ -240,7 +247,12 @@ class TestNotNamed:
             layers=layers.Dense,
         )
         assert "odd-sigmoid" in found
+        assert "he_normal" in found
         assert "ko.tailor" not in found
+        other = chain(3, activation="softmax", kernel_initializer=normal(1e-4))
+        found = advice(other, samples(WIDTH), layers=layers.Dense)
+        assert "odd-sigmoid" in found
+        assert "he_normal" not in found
 
     def test_of_kernels_that_are_made_already(self):
         init = ko.OddSigmoidOrthogonal("tanh", depth=12)

@@ -315,10 +315,16 @@ class TestData:
             ko.signal_report(model, X[:0])
 
     def test_arrays_of_another_width_or_number_are_refused(self):
-        with pytest.raises(ValueError, match=r"shape \(None, 6\).*Received.*\(48, 3\)"):
+        match = r"shape \(None, 6\) for the model's one input\. Received.*\(48, 3\)"
+        with pytest.raises(ValueError, match=match):
             ko.signal_report(self.model(), Y)
-        with pytest.raises(ValueError, match=r"`x` must hold 1 arrays"):
+        match = r"`x` must hold 1 array for the model's one input\. Received: 2"
+        with pytest.raises(ValueError, match=match):
             ko.signal_report(self.model(), [X, X])
+        model = self.model()
+        name = model.inputs[0].name
+        with pytest.raises(ValueError, match=rf"the model's one input, {name}\. Received: other"):
+            ko.signal_report(model, {"other": X})
 
     def test_arrays_are_cut_to_the_batch_that_a_stateful_model_fixes(self):
         rnn = keras.layers.SimpleRNN(4, stateful=True)
@@ -383,6 +389,13 @@ class TestData:
         assert row.statistics["kernel_gradient"] > 0
         x = ops.convert_to_tensor(x)
         model.fit(x, Y[:3], verbose=0, callbacks=[ko.ActivationSpread(x)])
+
+    def test_numbers_as_objects_are_refused_with_the_cure(self):
+        x = X.astype(object)
+        x[0, 0] = None  # as in a table with a gap
+        with pytest.raises(TypeError, match=r'`x` must .* try `\.astype\("float32"\)`.* object$'):
+            ko.signal_report(self.model(), x)
+        assert np.isnan(x.astype("float32")[0, 0])
 
     @pytest.mark.skipif(BACKEND == "tensorflow", reason="it knows strings")
     def test_strings_are_refused_where_no_model_runs_on_them(self):

@@ -45,6 +45,16 @@ class Block(keras.layers.Layer):
         return 3 * x + h if self.residual else h
 
 
+class Own(keras.layers.Layer):
+    """A kernel in a class that Keras does not know."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 3))
+
+    def call(self, x):
+        return x @ self.kernel
+
+
 class Both(keras.Model):
     def __init__(self, *parts):
         super().__init__()
@@ -109,6 +119,23 @@ class TestFunctionsOfABackend:
         model.layers[0].activation = function
         with pytest.raises(ValueError, match="none has an odd-sigmoid activation"):
             ko.signal_report(model, data())
+
+    def test_where_there_is_none_the_error_says_what_to_type(self):
+        model = keras.Sequential([keras.Input((8,)), Dense(8, "relu"), Dense(3)])
+        with pytest.raises(
+            ValueError, match=r"for instance layers=keras\.layers\.Dense\."
+        ) as error:
+            ko.signal_report(model, data())
+        assert "forgotten" not in str(error.value)
+        assert len(ko.signal_report(model, data(), layers=keras.layers.Dense).layers) == 2
+
+    def test_where_there_is_none_the_error_says_that_one_may_be_forgotten(self):
+        model = keras.Sequential([keras.Input((8,)), Dense(8), Block(None, name="own")])
+        with pytest.raises(ValueError, match=r'activation="tanh", forgotten\?.*layers=keras'):
+            ko.signal_report(model, data())
+        model = keras.Sequential([keras.Input((8, 2)), Own(name="own")])
+        with pytest.raises(ValueError, match="for instance layers='own'"):
+            ko.signal_report(model, data()[..., None] * np.ones(2, "float32"))
 
 
 class TestBlocks:

@@ -130,6 +130,11 @@ def to_device(data: Any, name: str = "x") -> Any:
         if array is None or ops.is_tensor(array):
             return array
         array = np.asarray(array)
+        if array.dtype.kind == "O" and _are_numbers(array):
+            raise TypeError(
+                f'`{name}` must hold numbers of one dtype: try `.astype("float32")`. '
+                "Received: an array of dtype object"
+            )
         if array.dtype.kind in "OSU" and not _backend.knows_strings():
             raise TypeError(
                 f"`{name}` must hold numbers, for only TensorFlow runs a model on strings or "
@@ -140,6 +145,38 @@ def to_device(data: Any, name: str = "x") -> Any:
         return ops.convert_to_tensor(array, dtype=keras.config.floatx() if floating else None)
 
     return keras.tree.map_structure(convert, data)
+
+
+def _are_numbers(array: Any) -> bool:
+    """Whether an array of Python objects can become one of numbers."""
+    if any(isinstance(each, str | bytes) for each in array.flat):
+        return False
+    try:
+        array.astype("float32")
+    except (TypeError, ValueError):  # ragged rows
+        return False
+    return True
+
+
+def where_not_finite(x: Any, data: Any) -> str | None:
+    """Where a batch `x` of the data has a number that is missing or infinite; None if nowhere.
+
+    It begins with a comma, to follow in a sentence, or is empty where there is but one place.
+    """
+    for path, leaf in keras.tree.flatten_with_path(x):
+        array = None if leaf is None else np.asarray(ops.convert_to_numpy(leaf))
+        if array is None or array.dtype.kind != "f" or np.isfinite(array).all():
+            continue
+        where = [f"in {'.'.join(map(str, path))}"] if path else []
+        if array.ndim > 1:
+            wrong = ~np.isfinite(array.reshape(-1, array.shape[-1]))
+            feature = int(wrong.any(axis=0).argmax())
+            names = getattr(data[0] if isinstance(data, tuple) else data, "columns", None)
+            name = "" if names is None else f", {names[feature]!r}"
+            share = 100 * wrong[:, feature].mean()
+            where.append(f"in {share:.3g}% of feature {feature}{name}")
+        return "".join(f", {each}" for each in where)
+    return None
 
 
 def fixed_batch(model: Any) -> int | None:
@@ -156,21 +193,27 @@ def check_batch(model: Any, x: Any, name: str = "x") -> None:
     names = [each.name for each in inputs]
     if not isinstance(x, dict):
         tensors = keras.tree.flatten(x)
-    elif isinstance(model.input, dict):  # its keys may be other names than the tensors'
+    elif isinstance(getattr(model, "input", None), dict):
+        # Its keys may be other names than the tensors'.
         names = list(model.input)
         tensors = keras.tree.flatten({key: x[key] for key in names if key in x})
     else:
         tensors = [x[key] for key in names if key in x]
+    one = len(inputs) == 1
     if len(tensors) != len(inputs):
+        wanted = "1 array for the model's one input" if one else f"{len(inputs)} arrays"
+        named = "" if one and not isinstance(x, dict) else f", {', '.join(names)}"
         raise ValueError(
-            f"`{name}` must hold {len(inputs)} arrays, {', '.join(names)}. "
+            f"`{name}` must hold {wanted}{named}. "
             f"Received: {', '.join(map(str, x)) if isinstance(x, dict) else len(tensors)}"
         )
     for each, tensor in zip(inputs, tensors, strict=True):
         if tensor is not None and not _fits(tuple(tensor.shape), tuple(each.shape)):
+            # Of one input the name is mostly Keras's own, and says nothing.
+            which = "the model's one input" if one else f"the input {each.name}"
             raise ValueError(
-                f"`{name}` must hold batches of the shape {tuple(each.shape)} for the input "
-                f"{each.name}. Received: a batch of the shape {tuple(tensor.shape)}"
+                f"`{name}` must hold batches of the shape {tuple(each.shape)} for {which}. "
+                f"Received: a batch of the shape {tuple(tensor.shape)}"
                 f"{_hint(tensor.shape, each.shape)}"
             )
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from keras_oddsig.layers.unrolled import unrolled
 from keras_oddsig.signal import derivatives as input_derivatives
 from keras_oddsig.signal import selection
-from keras_oddsig.signal.data import batches, check_data, fixed_batch
+from keras_oddsig.signal.data import batches, check_data, fixed_batch, where_not_finite
 from keras_oddsig.signal.losses import loss_of
-from keras_oddsig.signal.measurement import Measured, measurement, pooled
+from keras_oddsig.signal.measurement import Measured, Measurement, measurement, pooled
 from keras_oddsig.signal.predictions import predict, predict_derivatives
 from keras_oddsig.signal.verdicts import HEALTHY, advice_on, judge
 
@@ -273,10 +273,28 @@ def _report(
         function = loss_of(model, loss)
     measure = measurement(model, layers, function)
     # Batch by batch: a data set may be larger than the memory.
-    parts = [measure(*batch) for batch in itertools.chain([first], stream)]
+    parts = []
+    where = None
+    for batch in itertools.chain([first], stream):
+        parts.append(measure(*batch))
+        if where is None and not np.isfinite(parts[-1].table["mean"]).all():
+            where = where_not_finite(batch[0], x)
+    report = _report_of_parts(model, parts, first[0], measure, derivatives)
+    if where is None or report.verdict != "not finite":
+        return report
+    advice = (
+        f"`x` holds numbers that are not finite{where}: fill in what is missing, or leave it out."
+    )
+    return replace(report, advice=advice)
+
+
+def _report_of_parts(
+    model: Any, parts: Sequence[Measured], x: Any, measure: Measurement, derivatives: bool | None
+) -> SignalReport:
+    """The report on all batches; `x` is the first of them."""
     measured = pooled(parts)
     normalizes = any(map(selection.normalizes, selection.layers_of(model)))
-    points = _points(model, first[0], derivatives)
+    points = _points(model, x, derivatives)
     if points is None:
         return report_of(measured, normalizes=normalizes)
     table = {**measured.table, **measure.derivatives(points[: input_derivatives.POINTS])}

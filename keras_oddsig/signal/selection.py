@@ -188,6 +188,7 @@ def _select(parts: list[Any], layers: Any, found: Mapping[int, OddSigmoid | None
         if not chosen:
             raise ValueError(
                 "`layers` must say which layers to watch: none has an odd-sigmoid activation. "
+                f"{_what_to_type(every)}"
                 f"The model has the layers {', '.join(layer.name for layer in every)}. "
                 "Received: layers=None"
             )
@@ -212,6 +213,21 @@ def _select(parts: list[Any], layers: Any, found: Mapping[int, OddSigmoid | None
             )
         picked |= set(map(id, matches))
     return [layer for layer in every if id(layer) in picked]
+
+
+def _what_to_type(layers: Sequence[Any]) -> str:
+    """What to do about layers none of which is watched by default."""
+    trained = [layer for layer in layers if has_own_kernels(layer)]
+    if not trained:
+        return ""
+    classes = [type(layer) for layer in trained]
+    cls = keras.layers.Dense if keras.layers.Dense in classes else classes[0]
+    known = getattr(keras.layers, cls.__name__, None) is cls
+    choice = f"keras.layers.{cls.__name__}" if known else repr(trained[0].name)
+    forgotten = ""
+    if all(activation_name(layer) is None for layer in layers):
+        forgotten = 'No layer has an activation: was one, such as activation="tanh", forgotten? '
+    return f"{forgotten}To watch them all the same, give for instance layers={choice}. "
 
 
 def layers_of(model: Any) -> list[Any]:

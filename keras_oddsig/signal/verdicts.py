@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_oddsig import activations
+from keras_oddsig._lookup import RELU_LIKE
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.derivatives import FEW
 from keras_oddsig.signal.measurement import Measured
@@ -289,9 +290,12 @@ def advice_on(measured: Measured, verdict: str, start: int, normalizes: bool = F
         return f"Initialize with {TAILOR}, {_BY_WHAT_ENTERS}."
     if not odd:
         names = sorted({each.activation_name for each in measured.calls if each.activation_name})
+        hint = ""
+        if RELU_LIKE.intersection(names):
+            hint = ' Keras\'s kernel_initializer="he_normal" is made for relu, and serves its like.'
         return (
             f"None of these activations ({', '.join(names)}) is odd-sigmoid: the initializers of "
-            "this package are not for them."
+            f"this package are not for them.{hint}"
         )
     depth = len(odd)
     kernel = f"{_shown(call if _in_chain(call) else odd[0])}, depth={depth}"

@@ -21,6 +21,7 @@ from keras_oddsig.signal.data import (
     fixed_batch,
     thinned,
     to_device,
+    where_not_finite,
 )
 from keras_oddsig.tailoring import application, calibration, graph
 from keras_oddsig.tailoring.choice import Fitting
@@ -187,21 +188,11 @@ def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None
 
 def _check_finite(x: Any, data: Any) -> None:
     """Raises ValueError where the batch of the data has a number that is missing or infinite."""
-    for path, leaf in keras.tree.flatten_with_path(x):
-        array = None if leaf is None else keras.ops.convert_to_numpy(leaf)
-        if array is None or array.dtype.kind != "f" or np.isfinite(array).all():
-            continue
-        where = [f"in {'.'.join(map(str, path))}"] if path else []
-        if array.ndim > 1:
-            wrong = ~np.isfinite(array.reshape(-1, array.shape[-1]))
-            feature = int(wrong.any(axis=0).argmax())
-            names = getattr(data[0] if isinstance(data, tuple) else data, "columns", None)
-            name = "" if names is None else f", {names[feature]!r}"
-            share = 100 * wrong[:, feature].mean()
-            where.append(f"in {share:.3g}% of feature {feature}{name}")
+    where = where_not_finite(x, data)
+    if where is not None:
         raise ValueError(
             "`data` must be finite: fill in what is missing, or leave it out. Received: numbers "
-            f"that are not{', ' * bool(where)}{', '.join(where)}"
+            f"that are not{where}"
         )
 
 

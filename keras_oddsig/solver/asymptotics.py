@@ -80,13 +80,18 @@ def _slope_at_zero(h: Array, ratio: Array, noise: Array, f: Sampler) -> float:
     rise, rise_noise = np.diff(ratio), noise[:-1] + noise[1:]
     visible = rise > 4 * rise_noise
     require_rise(h, ratio, rise_noise, reliable)
-    best, least = math.nan, math.inf
+    best, least, before = math.nan, math.inf, math.inf
     for j in np.flatnonzero(reliable[:-1] & reliable[1:]).tolist():
         slope, error = float(ratio[j + 1]), rise_noise[j] + abs(rise[j])
+        factor = math.inf
         if j > 0 and visible[j] and visible[j - 1] and rise[j - 1] > rise[j]:
-            # R(h) = s - a h^k: the geometric series of the rises still to come.
-            slope += float(rise[j] / (rise[j - 1] / rise[j] - 1))
-            error = rise_noise[j] + rise[j] * abs(slope - ratio[j + 1]) / slope
+            # R(h) = s - a h^k: the geometric series of the rises still to come. It is one where
+            # the factor stays what it was, and not where the steps leave a saturated region.
+            factor = rise[j - 1] / rise[j]
+            slope += float(rise[j] / (factor - 1))
+            error = rise_noise[j] + abs(slope - ratio[j + 1] - rise[j] / (before - 1))
+            error += rise[j] * abs(slope - ratio[j + 1]) / slope
+        before = factor
         if error < least:
             best, least = slope, error
     if not least < max(1e-4, 1e3 * f.epsilon) * best:

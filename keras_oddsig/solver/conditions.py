@@ -197,8 +197,12 @@ def _abrupt(
 
 
 def _rounding_about(f: Sampler, x: Array) -> Array:
-    """What rounding may add to f(x)/x beside each x: a jump or a kink at x itself is none."""
-    return np.maximum(ratio_rounding(f, 0.98 * x), ratio_rounding(f, 1.02 * x))
+    """What rounding may add to f(x)/x beside each x: a jump or a kink, at x or there, is none."""
+    below, above = (
+        np.minimum(ratio_rounding(f, near * x), ratio_rounding(f, far * x))
+        for near, far in ((0.98, 0.965), (1.02, 1.035))
+    )
+    return np.maximum(below, above)
 
 
 def require_no_jump(f: Sampler, x: Array, y: Array, noise: float) -> None:

@@ -62,33 +62,39 @@ class Table:
                 file.truncate(0)  # a header without an end would take in the first row
                 _write(file, _HEADER + b"\n")
             elif found.strip() != _HEADER:
-                beginning = found.decode(errors="replace").strip()[:80]
+                beginning = found[:80].decode(errors="replace").strip()
                 raise ValueError(
                     f"`csv_path` must be a new file, or one of the columns "
                     f"{', '.join(plotting.COLUMNS)}. Received: csv_path={str(self.path)!r}, which "
-                    f"begins with {beginning!r}"
+                    f"begins with {beginning!r:.90}"
                 )
             else:
                 # A run that was killed may have left half a row.
                 file.truncate(_end_of_lines(file, size))
         self._is_ready = True
 
-    def append(self, rows: Sequence[dict[str, Any]], seen: Sequence[dict[str, Any]]) -> None:
+    def append(self, rows: Sequence[dict[str, Any]], seen: Sequence[dict[str, Any]]) -> bool:
         """Writes rows, and before them those that could not be written.
 
         Args:
             rows: The new ones.
             seen: All until now, the new ones among them: what a file gets whose forerunner is gone.
 
+        Returns:
+            Whether the file was gone.
+
         Raises:
             OSError, ValueError: As `prepare`. The rows are kept for the next time.
         """
         self._waiting += rows
-        self._is_ready = self._is_ready and self.path.exists()
-        if not self._is_ready:
+        is_gone = self._is_ready and not self.path.exists()
+        if is_gone or not self._is_ready:
             self.prepare(seen)
-        if not self._waiting:
-            return
+        if self._waiting:
+            self._write_waiting()
+        return is_gone
+
+    def _write_waiting(self) -> None:
         text = io.StringIO(newline="")
         csv.DictWriter(text, plotting.COLUMNS, lineterminator="\n").writerows(
             {**row, "layer": " ".join(str(row["layer"]).splitlines())} for row in self._waiting
@@ -148,6 +154,7 @@ class Board:
         place = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{next(self._numbers)}"
         self._path = folder / f"events.out.tfevents.{place}"
         self._file = RecordWriter(str(self._path))
+        self._size = 0  # of what was written whole
         self._write(file_version="brain.Event:2")
 
     def append(self, step: int, rows: Sequence[dict[str, Any]], measured: Measured) -> None:
@@ -159,8 +166,6 @@ class Board:
         """
         from tensorboardX import summary
 
-        if not self._path.exists():
-            raise FileNotFoundError(f"{self._path} is gone")
         for row in rows:
             # NaN is what is undefined here; it would only make a warning there.
             if math.isfinite(row["value"]):
@@ -184,9 +189,20 @@ class Board:
                 )
                 self._write(step=step, summary=histogram)
         self._file.flush()
+        self._size = self._path.stat().st_size
+
+    def exists(self) -> bool:
+        """Whether what is written still has a place in a folder."""
+        return self._path.exists()
 
     def close(self) -> None:
-        self._file.close()
+        """Ends the file with the last step that was written whole; without any, removes it."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            os.truncate(self._path, self._size)
+            if not self._size:
+                self._path.unlink()
 
     def _write(self, **what: Any) -> None:
         self._file.write(self._event(wall_time=time.time(), **what).SerializeToString())

@@ -6,7 +6,6 @@ written, `_records`'s.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import warnings
@@ -281,51 +280,52 @@ class ActivationSpread(keras.callbacks.Callback):
         try:
             self._table.prepare(self.history.rows)
         except OSError as error:
-            self._warn("csv_path", error)
+            self._warn("csv_path", _reason(error))
 
     def _append(self, rows: list[dict[str, Any]]) -> None:
         if self._table is not None:
             try:
-                self._table.append(rows, self.history.rows)
+                if self._table.append(rows, self.history.rows):
+                    self._warn("csv_path", "it is gone, and made anew")
             except (OSError, ValueError) as error:
-                self._warn("csv_path", error)
+                self._warn("csv_path", _reason(error))
 
     def _open_board(self, folder: Path) -> None:
         try:
             self._board = _records.Board(folder)
         except OSError as error:
-            self._warn("log_dir", error)
+            self._warn("log_dir", _reason(error))
 
     def _append_to_board(
         self, step: int, rows: list[dict[str, Any]], measured: Measured, folder: Path
     ) -> None:
-        if self._board is None:  # of a disk that was full
+        if self._board is not None and not self._board.exists():
+            self._warn("log_dir", "it is gone, and made anew")
+            self._close()
+        if self._board is None:  # as of a disk that was full
             self._open_board(folder)
         if self._board is not None:
             try:
                 self._board.append(step, rows, measured)
             except OSError as error:
-                self._warn("log_dir", error)
+                self._warn("log_dir", _reason(error))
                 self._close()
 
     def _close(self) -> None:
-        board, self._board = self._board, None
-        if board is not None:
-            with contextlib.suppress(OSError):
-                board.close()
+        if self._board is not None:
+            self._board.close()
+            self._board = None
 
-    def _warn(self, argument: str, error: Exception) -> None:
-        """Says once that a file cannot be written."""
-        if argument in self._warned:
-            return
-        self._warned.add(argument)
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        warnings.warn(
-            f"`{argument}` cannot be written: {reason}. Training goes on, `history` keeps what is "
-            "seen, and the next measurement tries again. "
-            f"Received: {argument}={str(getattr(self, argument))!r}",
-            stacklevel=4,
-        )
+    def _warn(self, argument: str, reason: str) -> None:
+        """Says once that a file was not as it should be."""
+        if argument not in self._warned:
+            self._warned.add(argument)
+            warnings.warn(
+                f"`{argument}` could not be written: {reason}. Training goes on, `history` keeps "
+                "what is seen, and the next measurement tries again. "
+                f"Received: {argument}={str(getattr(self, argument))!r}",
+                stacklevel=4,
+            )
 
     def _measure_if_due(self, step: int) -> None:
         every = self.frequency
@@ -363,6 +363,10 @@ def _rows(epoch: int, step: int, measured: Measured) -> Iterator[dict[str, Any]]
 def _greatest(values: NDArray[Any]) -> float:
     known = values[~np.isnan(values)]
     return float(known.max()) if len(known) else math.nan
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _path(name: str, path: Any) -> Path | None:

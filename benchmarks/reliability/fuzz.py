@@ -71,6 +71,7 @@ class Tally:
         edges: How many branches were reached, as atheris counts them; 0 without it.
         left_behind: How many temporary folders Keras left.
         restarts: How often the child process ended before its time.
+        minutes: For how long.
     """
 
     inputs: int = 0
@@ -79,6 +80,7 @@ class Tally:
     edges: int = 0
     left_behind: int = 0
     restarts: int = 0
+    minutes: float = 0.0
 
     def add(self, other: Tally) -> None:
         self.inputs += other.inputs
@@ -249,7 +251,7 @@ def instrumented() -> Any:
 def fuzz(kind: str, minutes: float, seed: int, folder: Path) -> Tally:
     """Runs children of one format, one after another, until time is up."""
     folder.mkdir(parents=True, exist_ok=True)
-    total, end = Tally(), time.monotonic() + 60 * minutes
+    total, end = Tally(minutes=minutes), time.monotonic() + 60 * minutes
     while (left := end - time.monotonic()) > 1 and total.restarts < 100:
         for name in ("tally.json", "current"):
             (folder / name).unlink(missing_ok=True)
@@ -297,7 +299,7 @@ def _end(status: int, log: str) -> str:
     return f"ended with {status}: {' '.join(log.splitlines()[-1:])[:120]}"
 
 
-def section(tallies: dict[str, Tally], minutes: float, seed: int) -> str:
+def section(tallies: dict[str, Tally], seed: int) -> str:
     """What the page says."""
     import keras
     from oddsig_benchmarks.environment import of_device
@@ -308,33 +310,40 @@ def section(tallies: dict[str, Tally], minutes: float, seed: int) -> str:
     lines = [
         "## Broken and hostile files",
         "",
-        f"Mutated files, {minutes:g} minutes for each format, kept and mutated on by {guide}; seed "
-        f"{seed}, backend {keras.backend.backend()}, {versions}, {found['date']}. A failure is a "
-        "crash, a hang, an error of this package's that is no `ValueError`, `TypeError` or "
-        "`ImportError`, code of the file that ran, a file written elsewhere.",
+        "Files were mutated by their structure, put through every door that reads them, and "
+        f"mutated on by {guide}; seed {seed}, backend {keras.backend.backend()}, {versions}, "
+        f"{found['date']}. A failure is a crash, a hang, an error of this package's that is no "
+        "`ValueError`, `TypeError` or `ImportError`, code of the file that ran, a module that it "
+        "names imported, a file written elsewhere.",
         "",
-        "| format and doors | files | ways to end | branches reached | failures |",
-        "|---|---:|---:|---:|---:|",
+        "| format and doors | minutes | files | ways to end | branches reached | failures |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for kind, tally in tallies.items():
         edges = f"{tally.edges:,}" if tally.edges else "not counted"
         lines.append(
-            f"| {NAMES[kind]} | {tally.inputs:,} | {len(tally.outcomes):,} | {edges} "
+            f"| {NAMES[kind]} | {tally.minutes:g} | {tally.inputs:,} | {len(tally.outcomes):,} | {edges} "
             f"| {len(tally.failures)} |"
         )
     failures = [(kind, what) for kind, tally in tallies.items() for what in tally.failures]
     if failures:
         lines += ["", "Failures:", "", *(f"- {kind}: `{what}`" for kind, what in failures)]
+    left = sum(tally.left_behind for tally in tallies.values())
+    if left:
+        lines += ["", f"Keras left {left} temporary folders of models that it could not load."]
     lines += ["", "Again: `python benchmarks/reliability/fuzz.py --minutes 10`."]
     return "\n".join(lines)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--format", choices=FORMATS, action="append", help="by default each")
     parser.add_argument("--minutes", type=float, default=10.0, help="for each (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="keeps what failed; by default a new one")
+    parser.add_argument("--report", action="store_true", help="of the runs in --folder; no other")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
     page.add_argument(parser)
@@ -346,10 +355,13 @@ def main() -> int:
     print(f"Inputs of failures are kept in {folder}", file=sys.stderr)
     tallies = {}
     for kind in args.format or FORMATS:
-        tallies[kind] = fuzz(kind, args.minutes, args.seed, folder / kind)
-        (folder / kind / "total.json").write_text(tallies[kind].to_json())
+        total = folder / kind / "total.json"
+        if not args.report:
+            total.parent.mkdir(parents=True, exist_ok=True)
+            total.write_text(fuzz(kind, args.minutes, args.seed, folder / kind).to_json())
+        tallies[kind] = Tally.from_json(total.read_text())
         print(f"{kind}: {tallies[kind].inputs} files", file=sys.stderr)
-    page.publish("fuzz", section(tallies, args.minutes, args.seed), args.page)
+    page.publish("fuzz", section(tallies, args.seed), args.page)
     return int(any(tally.failures for tally in tallies.values()))
 
 

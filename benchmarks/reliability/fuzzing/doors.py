@@ -255,7 +255,9 @@ class ArrayDoor(Door):
             if "nonekerasisnotafile" in word:
                 yield self._command("inspect", self._model, "--data", path, "--json")
                 yield self._command("tailor", self._model, "--data", path, "--dry-run")
-        word = self._command("inspect", "none.keras", "--data", self._x, "--y", path, "--loss", "mse")
+        word = self._command(
+            "inspect", "none.keras", "--data", self._x, "--y", path, "--loss", "mse"
+        )
         yield f"y {word}"
 
 

@@ -267,7 +267,15 @@ class Archive:
 
     def _name(self, rng: random.Random) -> str:
         names = ("../outside", self._outside, "assets/../../../outside", "assets//outside")
-        more = ("assets/x", "..\\outside", "model.weights.h5/", "a" * 300, "C:\\x", "слой", "assets/")
+        more = (
+            "assets/x",
+            "..\\outside",
+            "model.weights.h5/",
+            "a" * 300,
+            "C:\\x",
+            "слой",
+            "assets/",
+        )
         return rng.choice((*names, *more))
 
 
@@ -397,7 +405,14 @@ def of_array(content: bytes, rng: random.Random) -> bytes:
 
 
 _HEADERS: Final = (
-    *("", "{", "(" * 9000, "[" * 900 + "]" * 900, "__import__('os').system('true')", "{'descr': 1}"),
+    *(
+        "",
+        "{",
+        "(" * 9000,
+        "[" * 900 + "]" * 900,
+        "__import__('os').system('true')",
+        "{'descr': 1}",
+    ),
     *("1" * 9000, "\x00", "-" * 9000 + "1", "{'a': 1}" * 9, "'%s'" % ("x" * 9000)),
 )
 
@@ -414,7 +429,9 @@ def of_table(content: bytes, rng: random.Random) -> bytes:
         case 2:
             return rng.choice((b"\xef\xbb\xbf", b"\xff\xfe", b"\n", b" ")) + content
         case 3:
-            return content.decode(errors="replace").encode(rng.choice(("utf-16", "utf-32", "utf-8")))
+            return content.decode(errors="replace").encode(
+                rng.choice(("utf-16", "utf-32", "utf-8"))
+            )
         case 4:
             lines[at] = rng.choice((b"", b'"', b",,,,", b"a" * 9000, b"\x00", b"nan,inf,,,"))
         case 5:

@@ -127,7 +127,9 @@ def _paths_of(arguments: tuple[Any, ...]) -> list[Any]:
     folders = [each for each in arguments if type(each) is int and each > 2]
     if folders and not os.path.isabs(os.fsdecode(paths[0])):
         with contextlib.suppress(OSError):
-            return [os.path.join(os.readlink(f"/proc/self/fd/{folders[-1]}"), os.fsdecode(paths[0]))]
+            return [
+                os.path.join(os.readlink(f"/proc/self/fd/{folders[-1]}"), os.fsdecode(paths[0]))
+            ]
     return paths
 
 

@@ -293,9 +293,16 @@ class TestTables:
 
     @pytest.mark.parametrize(
         "beginning",
-        [b"epoch,step\n", b"\xef\xbb\xbf" + HEADER.encode(), "\u2003".encode() + HEADER.encode()]
-        + [b"\x00" * 100, b"x" * 200_000, HEADER.encode("utf-16"), HEADER.encode()[:9]],
-        ids=["columns", "mark", "space", "zeros", "long", "utf-16", "half"],
+        {
+            "columns": b"epoch,step\n",
+            "mark": b"\xef\xbb\xbf" + HEADER.encode(),
+            "space": "\u2003".encode() + HEADER.encode(),
+            "zeros": b"\x00" * 100,
+            "long": b"x" * 200_000,
+            "utf-16": HEADER.encode("utf-16"),
+            "half": HEADER.encode()[:9],
+        }.values(),
+        ids=lambda content: repr(content[:12]),
     )
     def test_that_is_another_is_refused_and_kept(self, beginning, tmp_path):
         path = tmp_path / "x.csv"

@@ -4,7 +4,7 @@
         --page docs/reliability.md
 
 For maintainers, before a release and after a change of what reads files: ten minutes for each
-format, fifty in all, on one core. Files are mutated by their structure (`fuzzing/mutations.py`)
+format, an hour in all, on one core. Files are mutated by their structure (`fuzzing/mutations.py`)
 and kept where they reach new code, by atheris where that is installed (`pip install atheris`),
 or else where they end in a new way. Each child process takes one file after another; the parent
 sees it crash or hang. What is a failure:
@@ -45,15 +45,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import page
-
-FORMATS = ("keras", "h5", "json", "npy", "csv")
+FORMATS = ("keras", "h5", "json", "npy", "csv", "solve")
 NAMES = {
     "keras": "`.keras`: `load_model`, `signal_report`, `tailor`, the commands",
     "h5": "`.h5`, whole and weights: `load_model`, `load_weights`, the command",
     "json": "JSON configs of every class: `deserialize_keras_object`, `from_config`, `get`",
     "npy": "`.npy` and `.npz`: the commands",
     "csv": "CSV: an `ActivationSpread` that goes on with one",
+    "solve": "arguments of `keras-oddsig solve`",
 }
 LIMIT = 60  # seconds for one file
 MEMORY = 4 * 2**30  # bytes that a file may take beyond what the process had
@@ -107,7 +106,7 @@ class Trial:
     """
 
     def __init__(self, kind: str, folder: Path) -> None:
-        from fuzzing import doors, watch
+        from reliability.fuzzing import doors, watch
 
         root = Path(tempfile.mkdtemp(dir=folder, prefix="sandbox-"))
         self._folder = folder
@@ -172,7 +171,7 @@ def by_coverage(trial: Trial, seed: int, seconds: float, corpus: Path) -> None:
     options = {"max_total_time": max(int(seconds), 1), "seed": seed + 1, "max_len": 2**21}
     # Crashes and hangs are the parent's to see, memory is limited below.
     options |= {f"handle_{name}": 0 for name in ("segv", "bus", "abrt", "ill", "fpe", "int")}
-    options |= {"rss_limit_mb": 0, "timeout": 10 * LIMIT, "verbosity": 1}
+    options |= {"mutate_depth": 2, "rss_limit_mb": 0, "timeout": 10 * LIMIT, "verbosity": 1}
     flags = [f"-{name}={value}" for name, value in options.items()]
     atheris.Setup([sys.argv[0], *flags, str(corpus)], attempt, custom_mutator=mutated)
     atheris.Fuzz()
@@ -189,8 +188,7 @@ def child(args: argparse.Namespace) -> None:
     with instrumented() if guided else contextlib.nullcontext():
         trial = Trial(args.child, args.folder)
     faulthandler.enable()
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
+    limit_memory()
     watched = Watched(trial, args.folder)
     atexit.register(watched.save)
     end = time.monotonic() + args.seconds
@@ -198,6 +196,14 @@ def child(args: argparse.Namespace) -> None:
         by_coverage(watched, args.seed, args.seconds, args.folder / "corpus")  # type: ignore[arg-type]
     else:
         by_outcomes(watched, random.Random(args.seed), lambda: time.monotonic() > end)  # type: ignore[arg-type]
+
+
+def limit_memory() -> None:
+    """Keeps a file that asks for terabytes from taking the machine's memory."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(
+        resource.RLIMIT_AS, (used + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
+    )
 
 
 class Watched:
@@ -210,6 +216,9 @@ class Watched:
         self._saved = 0.0
 
     def __call__(self, content: bytes) -> bool:
+        import keras
+
+        keras.utils.clear_session(free_memory=False)  # or its names would be ever longer
         (self._folder / "current").write_bytes(content)
         faulthandler.dump_traceback_later(LIMIT, exit=True)
         try:
@@ -302,6 +311,7 @@ def _end(status: int, log: str) -> str:
 def section(tallies: dict[str, Tally], seed: int) -> str:
     """What the page says."""
     import keras
+
     from oddsig_benchmarks.environment import of_device
 
     found = of_device()
@@ -322,8 +332,8 @@ def section(tallies: dict[str, Tally], seed: int) -> str:
     for kind, tally in tallies.items():
         edges = f"{tally.edges:,}" if tally.edges else "not counted"
         lines.append(
-            f"| {NAMES[kind]} | {tally.minutes:g} | {tally.inputs:,} | {len(tally.outcomes):,} | {edges} "
-            f"| {len(tally.failures)} |"
+            f"| {NAMES[kind]} | {tally.minutes:g} | {tally.inputs:,} "
+            f"| {len(tally.outcomes):,} | {edges} | {len(tally.failures)} |"
         )
     failures = [(kind, what) for kind, tally in tallies.items() for what in tally.failures]
     if failures:
@@ -336,6 +346,8 @@ def section(tallies: dict[str, Tally], seed: int) -> str:
 
 
 def main() -> int:
+    from reliability import page
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -366,5 +378,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
+    sys.path[0] = str(Path(__file__).parent.parent)
     sys.exit(main())

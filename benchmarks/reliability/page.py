@@ -28,9 +28,6 @@ def write_section(page: Path, name: str, section: str) -> None:
     text = page.read_text() if page.exists() else "# Reliability\n"
     block = f"{start}\n\n{section.strip()}\n\n{end}"
     before, found, after = text.partition(start)
-    if found:
-        text = before + block + after.partition(end)[2]
-    else:
-        text = f"{text.rstrip()}\n\n{block}\n"
+    after = after.partition(end)[2] if found else "\n"
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(text)
+    page.write_text((before if found else text.rstrip() + "\n\n") + block + after)

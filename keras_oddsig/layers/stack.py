@@ -230,6 +230,8 @@ class LayerStack(keras.layers.Layer):
         if not isinstance(config, dict):
             raise TypeError(f"`config` must be a dictionary. Received: config={config!r}")
         config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = _policy_from(config["dtype"])
         runs = _runs_from(config.pop("runs", []))
         layer = keras.saving.deserialize_keras_object(config.pop("layer", None))
         stack = cls(layer, config.pop("repeats", None), **config)
@@ -294,6 +296,16 @@ def _copied(layer: Any) -> Any:
 
 def _config_of(layer: Any) -> Any:
     return keras.saving.serialize_keras_object(layer)
+
+
+def _policy_from(config: dict[str, Any]) -> Any:
+    """The policy of a config; Keras hands on as a name what it does not know."""
+    policy = keras.dtype_policies.get(config)
+    if not isinstance(
+        policy, keras.dtype_policies.DTypePolicy | keras.dtype_policies.DTypePolicyMap
+    ):
+        raise ValueError(f"`dtype` must be that of a layer. Received: dtype={config!r}")
+    return policy
 
 
 def _runs_from(config: Any) -> list[Run]:

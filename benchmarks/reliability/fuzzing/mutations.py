@@ -35,6 +35,18 @@ TEXTS: Final = (
     *("numpy.load", "os>system", "system", "keras_oddsig>Tanh", "keras_oddsig>LayerStack"),
     *("Custom>Nothing", "keras_oddsig>OddSigmoid", CANARY, "lambda x: x", "\n", '"', ","),
 )
+# What an honest file may hold, only not there: it reaches further than what is hostile.
+PLAUSIBLE: Final[dict[type, tuple[Any, ...]]] = {
+    bool: (True, False),
+    int: (0, 1, 2, 3, 4, 5, 8, 16, 100, -1, -2, 2.0, True, None, [1], [0, 1], [16]),
+    float: (0.0, 0.1, 0.3, 0.5, 1.0, 2.0, 7.5, 1e-30, 1e30, -1.0, 1, None, [0.5, 1.0]),
+    str: (
+        *("tanh", "erf", "softsign", "algebraic", "langevin", "relu", "linear", "normal"),
+        *("uniform", "rademacher", "hartley", "haar", "float16", "bfloat16", "float64"),
+        *("zeros", "ones", "glorot_uniform", "l2", "max_norm", "a", "dense", "keras_oddsig>Erf"),
+    ),
+    type(None): (0, 1, 2, 0.5, True, "tanh", "l2", [0], [-1], [0, 1]),
+}
 _MODULES: Final = (
     *("os", "posix", "builtins", "subprocess", "shutil", "pickle", CANARY, f"keras.{CANARY}"),
     *("keras.utils", "keras.layers", "keras.src.utils.python_utils", "keras_oddsig"),
@@ -143,6 +155,11 @@ class Tree:
 
     def changed(self, tree: Any, rng: random.Random) -> Any:
         holder = [copy.deepcopy(tree)]
+        if rng.random() < 0.5:
+            leaves = [(p, k) for p, k in _places(holder) if type(p[k]) in PLAUSIBLE]
+            for parent, key in rng.sample(leaves, min(len(leaves), rng.choice((1, 1, 2)))):
+                parent[key] = rng.choice(PLAUSIBLE[type(parent[key])])
+            return holder[0]
         for _ in range(rng.choice((1, 1, 1, 2, 3, 5))):
             places = list(_places(holder))
             parent, key = rng.choice(places)
@@ -390,8 +407,10 @@ def of_array(content: bytes, rng: random.Random) -> bytes:
         ),
         "fortran_order": rng.choice((False, False, True, 2, None)),
         "shape": rng.choice(
-            ((4, 16), (64, 16), (16,), (), (0,), (0, 16), (1, 0), (10**12, 16), (-1, 16))
-            + ((2**63, 2**63), (64, 16, 1), ("a",), [64, 16], 5, (1,) * 40, (True, 16))
+            (
+                *((4, 16), (64, 16), (16,), (), (0,), (0, 16), (1, 0), (10**12, 16), (-1, 16)),
+                *((2**63, 2**63), (64, 16, 1), ("a",), [64, 16], 5, (1,) * 40, (True, 16)),
+            )
         ),
     }
     if rng.random() < 0.2:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import keras
 
 import keras_oddsig
-from fuzzing.mutations import CANARY
+from reliability.fuzzing.mutations import CANARY
 
 _RUNS: Final = frozenset(
     {"os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}

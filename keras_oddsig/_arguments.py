@@ -29,11 +29,18 @@ def real(
         f"greater than {above}": above is None or value > above,
         f"at least {at_least}": at_least is None or value >= at_least,
         f"less than {below}": below is None or value < below,
-        "finite": math.isfinite(value),
+        "finite": _is_finite(value),
     }
     for limit, holds in limits.items():
         if not holds:
             raise ValueError(f"`{name}` must be {limit}. Received: {name}={shown(value)}")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def integer(name: str, value: Any, *, at_least: int) -> None:

@@ -1,13 +1,14 @@
 """Watching the signal while a model trains: when to look, and where to write what was seen.
 
-What is measured, and how, is `signal`'s; which step it is, `_batch_count`'s.
+What is measured, and how, is `signal`'s; which step it is, `_batch_count`'s; how files are
+written, `_records`'s.
 """
 
 from __future__ import annotations
 
 import copy
-import csv
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_oddsig import _arguments, plotting
+from keras_oddsig import _arguments, _records, plotting
 from keras_oddsig._batch_count import BatchCount
 from keras_oddsig.signal import data as fit_data
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
-from keras_oddsig.signal.statistics import BINS
 
 __all__ = ["ActivationSpread"]
 
@@ -78,6 +78,10 @@ class ActivationSpread(keras.callbacks.Callback):
     A copy, or a pickle, has the same arguments and an empty history, as those need that try
     many models: KerasTuner with `Objective("spread_min", "max")`, scikit-learn through SciKeras.
 
+    Training does not stop where a file cannot be written: its disk is full, or its directory gone.
+    There is one warning, `history` keeps what was seen, and the CSV file gets it once it can be
+    written. A process that is killed leaves every row that was written.
+
     Example:
 
     >>> import keras
@@ -106,7 +110,8 @@ class ActivationSpread(keras.callbacks.Callback):
             before the first step and after every `n`-th (with `steps_per_execution`, at the
             end of the execution that it falls into).
         csv_path: A file that gets the rows of `history` as they come. If it exists they are
-            appended, as in a training that is resumed. Copies append to the same file.
+            appended, as in a training that is resumed. Copies append to the same file. One that
+            is gone is made anew, with all of `history`.
         log_dir: A directory for TensorBoard: scalars `statistic/layer`, and a histogram of
             each layer on the first batch. Needs the extra `tensorboard`, and TensorFlow on
             no other backend.
@@ -164,18 +169,20 @@ class ActivationSpread(keras.callbacks.Callback):
         self.log_dir = _path("log_dir", log_dir)
         self.batches = int(batches)
         self._watched = model  # `model` is Keras's name for the one that is trained
-        if self.csv_path is not None:
-            _prepare(self.csv_path)
         if self.log_dir is not None:
-            _summary_writer()
+            _records.require_tensorboardx()
         self._start_afresh()
+        if self.csv_path is not None:
+            self._prepare_table(self.csv_path)
 
     def _start_afresh(self) -> None:
         """Sets all that training changes."""
         self.history = SpreadHistory()
         self._taken: list[Any] | None = None
         self._measurement: Any = None
-        self._writer: Any = None
+        self._table: _records.Table | None = None
+        self._board: _records.Board | None = None
+        self._warned: set[str] = set()
         self._summary = dict.fromkeys(_SUMMARY, math.nan)
         self._count = BatchCount()
         self._begun = False
@@ -184,7 +191,8 @@ class ActivationSpread(keras.callbacks.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         # What is bound to a training, and a copy gets anew.
-        bound = ("_model", "params", "history", "_taken", "_measurement", "_writer", "_count")
+        bound = {"_model", "params", "history", "_taken", "_measurement", "_count"}
+        bound |= {"_table", "_board", "_warned"}
         return {name: value for name, value in vars(self).items() if name not in bound}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -227,10 +235,10 @@ class ActivationSpread(keras.callbacks.Callback):
         # What cannot be measured shows here, and not after an epoch of training.
         self._measurement(self._taken[0])
         if self.csv_path is not None:
-            _prepare(self.csv_path)
+            self._prepare_table(self.csv_path)
+        self._close()  # of a training that was interrupted
         if self.log_dir is not None:
-            self._close()  # of a training that was interrupted
-            self._writer = _summary_writer()(str(self.log_dir))
+            self._open_board(self.log_dir)
         self._epoch = -1
         self._begun = False
 
@@ -263,12 +271,61 @@ class ActivationSpread(keras.callbacks.Callback):
             logs.update(self._summary)
 
     def on_train_end(self, logs: Any = None) -> None:
+        self._append([])  # what could not be written before
         self._close()
 
+    def _prepare_table(self, path: Path) -> None:
+        if self._table is None or self._table.path != path:
+            self._table = _records.Table(path)
+        try:
+            self._table.prepare(self.history.rows)
+        except OSError as error:
+            self._warn("csv_path", _reason(error))
+
+    def _append(self, rows: list[dict[str, Any]]) -> None:
+        if self._table is not None:
+            try:
+                if self._table.append(rows, self.history.rows):
+                    self._warn("csv_path", "it is gone, and made anew")
+            except (OSError, ValueError) as error:
+                self._warn("csv_path", _reason(error))
+
+    def _open_board(self, folder: Path) -> None:
+        try:
+            self._board = _records.Board(folder)
+        except OSError as error:
+            self._warn("log_dir", _reason(error))
+
+    def _append_to_board(
+        self, step: int, rows: list[dict[str, Any]], measured: Measured, folder: Path
+    ) -> None:
+        if self._board is not None and not self._board.exists():
+            self._warn("log_dir", "it is gone, and made anew")
+            self._close()
+        if self._board is None:  # as of a disk that was full
+            self._open_board(folder)
+        if self._board is not None:
+            try:
+                self._board.append(step, rows, measured)
+            except OSError as error:
+                self._warn("log_dir", _reason(error))
+                self._close()
+
     def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+    def _warn(self, argument: str, reason: str) -> None:
+        """Says once that a file was not as it should be."""
+        if argument not in self._warned:
+            self._warned.add(argument)
+            warnings.warn(
+                f"`{argument}` could not be written: {reason}. Training goes on, `history` keeps "
+                "what is seen, and the next measurement tries again. "
+                f"Received: {argument}={str(getattr(self, argument))!r}",
+                stacklevel=4,
+            )
 
     def _measure_if_due(self, step: int) -> None:
         every = self.frequency
@@ -286,11 +343,9 @@ class ActivationSpread(keras.callbacks.Callback):
         epoch = -1 if self.frequency == "train_begin" else self._epoch
         rows = list(_rows(epoch, step, whole))
         self.history.rows.extend(rows)
-        if self.csv_path is not None:
-            with self.csv_path.open("a", newline="") as file:
-                csv.DictWriter(file, plotting.COLUMNS, lineterminator="\n").writerows(rows)
-        if self._writer is not None:
-            _write_summaries(self._writer, step, rows, measured[0])
+        self._append(rows)
+        if self.log_dir is not None:
+            self._append_to_board(step, rows, measured[0], self.log_dir)
         self._summary = {
             "spread_min": float(np.min(whole.table["std"])),
             "spread_max": float(np.max(whole.table["std"])),
@@ -310,66 +365,13 @@ def _greatest(values: NDArray[Any]) -> float:
     return float(known.max()) if len(known) else math.nan
 
 
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def _path(name: str, path: Any) -> Path | None:
     if path is None:
         return None
     if not isinstance(path, str | Path):
         raise TypeError(f"`{name}` must be a path. Received: {name}={path!r}")
     return Path(path)
-
-
-def _prepare(path: Path) -> None:
-    """Writes the header of a new file, and makes ready an old one for more rows."""
-    columns = plotting.COLUMNS
-    header = ",".join(columns) + "\n"
-    if not path.exists() or path.stat().st_size == 0:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(header)
-        return
-    with path.open("rb+") as file:
-        found = file.readline().decode(errors="replace")
-        if found.strip() != header.strip():
-            raise ValueError(
-                f"`csv_path` must be a new file, or one of the columns {', '.join(columns)}. "
-                f"Received: csv_path={str(path)!r}, which begins with {found.strip()[:80]!r}"
-            )
-        # A run that was killed may have left half a row.
-        text = file.read()
-        file.seek(len(found) + text.rfind(b"\n") + 1)
-        file.truncate()
-
-
-def _summary_writer() -> Any:
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise ImportError(
-            "`log_dir` needs tensorboardX: pip install 'keras-oddsig[tensorboard]'"
-        ) from error
-    return SummaryWriter
-
-
-def _write_summaries(
-    writer: Any, step: int, rows: list[dict[str, Any]], measured: Measured
-) -> None:
-    for row in rows:
-        # NaN is what is undefined here; it would only make a warning there.
-        if math.isfinite(row["value"]):
-            writer.add_scalar(f"{row['statistic']}/{row['layer']}", row["value"], step)
-    assert measured.histograms is not None
-    for i, call in enumerate(measured.calls):
-        low, high, mean, rms = (measured.table[k][i] for k in ("min", "max", "mean", "rms"))
-        if math.isfinite(low) and math.isfinite(high):
-            number = float(measured.values[i])
-            writer.add_histogram_raw(
-                call.name,
-                min=low,
-                max=high,
-                num=number,
-                sum=number * mean,
-                sum_squares=number * rms**2,
-                bucket_limits=np.linspace(low, high, BINS + 1)[1:].tolist(),
-                bucket_counts=measured.histograms[i].tolist(),
-                global_step=step,
-            )
-    writer.flush()

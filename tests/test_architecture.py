@@ -21,7 +21,7 @@ FLOORS = [
     ["initializers"],
     ["layers"],
     ["signal", "_batch_count"],
-    ["tailoring"],
+    ["tailoring", "_records"],
     ["callbacks", "diagnostics"],
     ["cli", "_registration"],
     ["__init__", "__main__"],

@@ -581,6 +581,15 @@ class TestUnreadableData:
                 tmp_path / f"{name}.npy"
             )
 
+    def test_an_archive_of_too_many_zeros_is_not_unpacked(self, inspected, tmp_path):
+        np.savez_compressed(tmp_path / "x.npz", x=np.zeros((100, WIDTH)))
+        content = (tmp_path / "x.npz").read_bytes()
+        size = (100 * WIDTH * 8 + 128).to_bytes(4, "little")
+        directory = content.rindex(b"PK\x01\x02")
+        listed = content[directory:].replace(size, (3 * 2**30).to_bytes(4, "little"))
+        (tmp_path / "x.npz").write_bytes(content[:directory] + listed)
+        assert "x.npy would unpack to 3 GiB" in inspected(tmp_path / "x.npz")
+
     def test_what_is_no_file_is_named(self, inspected, files, tmp_path):
         np.savez(tmp_path / "x.npz", x=np.zeros((2, WIDTH)))
         (tmp_path / "archive.npy").write_bytes((tmp_path / "x.npz").read_bytes())
@@ -690,6 +699,13 @@ class TestUnreadableModels:
     def test_a_config_may_hold_anything(self, change, inspected, files, tmp_path):
         path = rewritten(files / "healthy.keras", tmp_path / "odd.keras", change)
         assert "odd.keras cannot be loaded" in inspected(path)
+
+    def test_a_key_that_is_missing_is_named(self, inspected, files, tmp_path):
+        def change(config):
+            del config["config"]["layers"]
+
+        path = rewritten(files / "healthy.keras", tmp_path / "odd.keras", change)
+        assert inspected(path).endswith("cannot be loaded as a Keras model: 'layers' is missing")
 
     def test_a_config_may_be_no_json_or_too_deep(self, inspected, files, tmp_path):
         for content in (b"{", b"\xff\xfe", b"[" * 100_000 + b"]" * 100_000, b""):

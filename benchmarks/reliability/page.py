@@ -11,9 +11,15 @@ page has no such place yet, one is added at its end.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 _END = "<!-- end -->"
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """The option that all scripts of this folder have."""
+    parser.add_argument("--page", type=Path, help="write the section into this Markdown page")
 
 
 def place(text: str, name: str, section: str) -> str:

@@ -13,6 +13,10 @@ import numpy as np
 from keras_oddsig.cli.messages import UnusableError, unusable
 
 _MAGIC: Final = b"\x93NUMPY"
+# What an archive may unpack to, unless it is a hundredth of that: a file of a few bytes may name
+# more zeros than there is memory.
+_LARGEST: Final = 2**30  # bytes
+_RATIO: Final = 100
 
 
 def data_of(path: Path, samples: int) -> tuple[Any, int]:
@@ -22,6 +26,13 @@ def data_of(path: Path, samples: int) -> tuple[Any, int]:
     with unusable(f"{path} cannot be read as a .npz file: ", Exception):
         if not zipfile.is_zipfile(path):
             raise ValueError("it does not begin as one" if path.is_file() else "it is not a file")
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.file_size > max(_LARGEST, _RATIO * member.compress_size):
+                    raise ValueError(
+                        f"{member.filename} would unpack to {member.file_size / 2**30:.0f} GiB: "
+                        "give a .npy file, of which only the first samples are read"
+                    )
         with np.load(path, allow_pickle=False) as file:
             found = {name: _rows(file[name], samples) for name in file.files}
         lengths = {length for _, length in found.values()}

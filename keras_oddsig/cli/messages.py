@@ -28,6 +28,8 @@ def unusable(what: str, *errors: type[Exception]) -> Iterator[None]:
         text = (isinstance(error, OSError) and error.strerror) or str(error)
         # Keras quotes the whole config before it comes to the point.
         reason = text.rpartition("Exception encountered: ")[2].strip().partition("\n")[0]
+        if isinstance(error, KeyError) and " " not in reason:  # but a name
+            reason = f"{reason} is missing"
         raise UnusableError(what + (reason.rstrip(",:") or type(error).__name__)) from error
 
 

@@ -85,7 +85,7 @@ def _derivatives(
     few = points[:: math.ceil(len(points) * depth * inputs / 500)]
     axes, gain, smooth_gain = range(inputs), point.gain, solver.smooth_gain(depth)
     slopes = math.sqrt(inputs)  # the gain of entries of standard deviation omega
-    with unusable("", ValueError):
+    with unusable("--depth: ", ValueError, MemoryError):
         found = {
             "diagonal": [
                 solver.derivatives_diagonal(function, depth, noise, few, axis) for axis in axes

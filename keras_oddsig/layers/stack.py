@@ -221,11 +221,20 @@ class LayerStack(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LayerStack:
-        """A stack of the arguments that a config holds, and of the runs that `tailor` has left."""
+        """A stack of the arguments that a config holds, and of the runs that `tailor` has left.
+
+        Raises:
+            TypeError: If an argument has the wrong type.
+            ValueError: If an argument is unknown, or outside its range.
+        """
+        if not isinstance(config, dict):
+            raise TypeError(f"`config` must be a dictionary. Received: config={config!r}")
         config = dict(config)
-        read = keras.saving.deserialize_keras_object
-        runs = [Run(number, read(layer)) for number, layer in config.pop("runs", ())]
-        stack = cls(**{**config, "layer": read(config["layer"])})
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = _policy_from(config["dtype"])
+        runs = _runs_from(config.pop("runs", []))
+        layer = keras.saving.deserialize_keras_object(config.pop("layer", None))
+        stack = cls(layer, config.pop("repeats", None), **config)
         if runs:
             if sum(run.number for run in runs) != stack.repeats:
                 numbers = [run.number for run in runs]
@@ -287,6 +296,38 @@ def _copied(layer: Any) -> Any:
 
 def _config_of(layer: Any) -> Any:
     return keras.saving.serialize_keras_object(layer)
+
+
+def _policy_from(config: dict[str, Any]) -> Any:
+    """The policy of a config; Keras hands on as a name what it does not know."""
+    policy = keras.dtype_policies.get(config)
+    if not isinstance(
+        policy, keras.dtype_policies.DTypePolicy | keras.dtype_policies.DTypePolicyMap
+    ):
+        raise ValueError(f"`dtype` must be that of a layer. Received: dtype={config!r}")
+    return policy
+
+
+def _runs_from(config: Any) -> list[Run]:
+    """The runs of a config, each a number and the config of a layer."""
+    if not isinstance(config, list | tuple):
+        raise TypeError(f"`runs` must be a list. Received: runs={_arguments.shown(config)}")
+    found = []
+    for pair in config:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(
+                "`runs` must hold pairs of a number and a layer. "
+                f"Received: {_arguments.shown(pair)} among them"
+            )
+        number, layer = pair[0], keras.saving.deserialize_keras_object(pair[1])
+        _arguments.integer("runs", number, at_least=1)
+        if not isinstance(layer, keras.Layer):
+            raise TypeError(
+                "`runs` must hold pairs of a number and a layer. "
+                f"Received: {_arguments.shown(layer)} among them"
+            )
+        found.append(Run(int(number), layer))
+    return found
 
 
 def _summed(regularizer: Any) -> Callable[[Any], Any] | None:

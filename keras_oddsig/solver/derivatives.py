@@ -76,7 +76,7 @@ def derivatives_orthogonal(
     Args:
         function: An odd-sigmoid function of NumPy arrays, of order 2 or more.
         depth: Number of layers with an activation, an integer of at least 1.
-        gain: `g` of every layer, relative to the critical gain, positive.
+        gain: `g` of every layer, relative to the critical gain, positive and below 1e20.
         points: Shape `(points, m)`, the points of the domain over which the squares are averaged,
             `m` the number of inputs, or `(m,)`, a single point.
         axis: Which of the `m` coordinates is `x`.
@@ -109,7 +109,7 @@ def derivatives_orthogonal(
     deep neural networks through transient chaos](https://arxiv.org/abs/1606.05340), 2016, for
     the covariance of two inputs, differentiated with respect to both.
     """
-    _arguments.real("gain", gain, above=0)
+    _arguments.real("gain", gain, above=0, below=_MOST_GAIN)
     f, points = _checked(function, depth, points, axis, first_gain)
     z, weight = half_normal_rule()
     covariance = (gain if first_gain is None else first_gain) ** 2 * _inputs(points, axis)
@@ -147,7 +147,7 @@ def derivatives_diagonal(
     Args:
         function: An odd-sigmoid function of NumPy arrays, of order 2 or more.
         depth: Number of layers with an activation, an integer of at least 1.
-        noise_scale: Relative noise per layer, positive.
+        noise_scale: Relative noise per layer, from 1e-100 to below 10,000.
         points: Shape `(points, m)`, the points of the domain over which the squares are averaged,
             `m` the number of inputs, or `(m,)`, a single point.
         axis: Which of the `m` coordinates is `x`.
@@ -178,7 +178,7 @@ def derivatives_diagonal(
     Reference: this project; the recursion is the mean field of [1], equation 3,
     differentiated twice.
     """
-    _arguments.real("noise_scale", noise_scale, above=0)
+    _arguments.real("noise_scale", noise_scale, at_least=_LEAST, below=_MOST_NOISE)
     f, points = _checked(function, depth, points, axis, first_gain)
     moments = np.empty((depth, len(points), 3, 3))
     for i, point in enumerate(points):
@@ -201,7 +201,7 @@ def _checked(
 ) -> tuple[_Activation, Array]:
     _arguments.integer("depth", depth, at_least=1)
     if first_gain is not None:
-        _arguments.real("first_gain", first_gain, above=0)
+        _arguments.real("first_gain", first_gain, at_least=_LEAST, below=_MOST_GAIN)
     points = _arguments.array("points", points)
     if points.ndim not in (1, 2) or points.size == 0:
         raise ValueError(
@@ -289,7 +289,9 @@ def _second_moments(v: Array, moments: _Moments) -> Array:
 def _regression(v: Array, covariance: Array) -> tuple[_Moments, _Moments]:
     """Of a Gaussian (v, v_x, v_xx): the line of (v_x, v_xx) on v, and what it leaves over."""
     with_v = covariance[..., 0, 1:]
-    slope = with_v / covariance[..., 0, :1]
+    variance = covariance[..., 0, :1]
+    # A signal that has shrunk to nothing leaves no derivatives.
+    slope = np.divide(with_v, variance, out=np.zeros_like(with_v), where=variance > 0)
     rest = covariance[..., 1:, 1:] - slope[..., :, None] * with_v[..., None, :]
     return _point(slope[..., :1] * v, slope[..., 1:] * v), _gaussian(rest)
 
@@ -304,6 +306,10 @@ def _given(v: Array, covariance: Array) -> _Moments:
 # 30 layers one of 1e-4, which is less than a cell, 6e-3.
 _CELLS: Final = 1024
 _TAIL: Final = 1e-10
+# Beyond them floats do not tell the cells apart, or there are more than memory holds.
+_LEAST: Final = 1e-100
+_MOST_NOISE: Final = 1e4
+_MOST_GAIN: Final = 1e20
 
 
 @dataclass(frozen=True)

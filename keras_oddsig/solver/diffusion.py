@@ -155,7 +155,8 @@ def spread(profile: Profile, depth: float, noise_scale: float) -> float:
 
     Raises:
         TypeError: If `profile` is no `Profile`.
-        ValueError: If a number is outside its range.
+        ValueError: If a number is outside its range, or floats cannot hold what is computed: of
+            noise beyond 1e100 or so, and for an order below 1.1.
 
     Example:
 
@@ -170,11 +171,20 @@ def spread(profile: Profile, depth: float, noise_scale: float) -> float:
     _arguments.real("depth", depth, at_least=1)
     _arguments.real("noise_scale", noise_scale, at_least=0)
     power = 1 / (profile.order - 1)
-    if noise_scale == 0:
-        return float((profile.curvature * (profile.order - 1) * depth) ** -power)
-    # Stationary to 1e-5 from T = 24 on.
-    universal, _ = _diffusion(profile.order, min(depth * noise_scale**2, 24.0))
-    return float(universal * (noise_scale**2 / profile.curvature) ** power)
+    try:
+        # Of so little noise the spread is that of none, to 2e-7 up to order 200.
+        if math.sqrt(depth) * noise_scale < 1e-4:
+            return float((profile.curvature * (profile.order - 1) * depth) ** -power)
+        # Stationary to 1e-5 from T = 24 on.
+        time = min(math.sqrt(depth) * noise_scale, math.sqrt(24.0)) ** 2
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            universal, _ = _diffusion(profile.order, time)
+        return float(universal * (noise_scale**2 / profile.curvature) ** power)
+    except (OverflowError, FloatingPointError):  # of enormous noise, or an order of almost 1
+        raise ValueError(
+            "`noise_scale` and `depth` must have a spread that floats can hold for `profile`. "
+            f"Received: noise_scale={noise_scale}, depth={depth}, profile={profile}"
+        ) from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -201,7 +211,10 @@ def _diffusion(order: float, time: float, steps: int | None = None) -> tuple[flo
     law = _Law(edges, scipy.special.ndtr((edges - start) / noise))
     for this, following in itertools.pairwise(durations):
         law = law.push(drift((this + following) / 2))
-        law = law.add_noise(law.rms() * math.sqrt(math.expm1(following)))
+        std = law.rms() * math.sqrt(math.expm1(following))
+        if not math.isfinite(std):
+            raise FloatingPointError("the law's width is not finite")
+        law = law.add_noise(std)
     law = law.push(drift(durations[-1] / 2))
     return law.rms(), law.below_zero()
 

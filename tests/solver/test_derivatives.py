@@ -311,6 +311,27 @@ def test_the_grid_is_fine_enough(function, noise_scale, monkeypatch):
     assert coarse == pytest.approx(predict(), rel=1e-3)
 
 
+def test_of_a_signal_that_shrinks_to_nothing_the_derivatives_are_0():
+    result = solver.derivatives_orthogonal(np.tanh, 700, 0.5, [0.3, 0.2])
+    assert result.first[-1] == result.second[-1] == result.value[-1] == 0
+
+
+@pytest.mark.parametrize("value", [1e-320, 1e-30, 1e3, 1e8, 1e308])
+def test_extremes_give_numbers_or_are_refused(value):
+    for compute in (
+        lambda: solver.derivatives_diagonal(np.tanh, 3, value, [0.3, 0.2]),
+        lambda: solver.derivatives_diagonal(np.tanh, 3, 0.1, [0.3, 0.2], first_gain=value),
+        lambda: solver.derivatives_orthogonal(np.tanh, 3, value, [0.3, 0.2]),
+    ):
+        try:
+            found = compute()
+        except ValueError as error:
+            assert "Received: " in str(error)  # noqa: PT017
+            assert not 1e-30 < value < 1e4
+        else:
+            assert np.isfinite([found.value, found.first, found.second]).all()
+
+
 def test_near_the_origin_a_deep_network_turns_over():
     point = solver.derivatives_orthogonal(np.tanh, 30, 1.1, [0.6, 0.6]).second[-1]
     near = solver.derivatives_orthogonal(np.tanh, 30, 1.1, [0.06, 0.06]).second[-1]

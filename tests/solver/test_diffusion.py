@@ -191,3 +191,24 @@ class TestPropagate:
     def test_arguments_outside_their_range_are_rejected(self, arguments, error):
         with pytest.raises((TypeError, ValueError), match=f"Received: {error}"):
             solver.propagate(np.tanh, **{"depth": 10, "noise_scale": 0.1, **arguments})
+
+
+@pytest.mark.parametrize("order", [1.02, 2.0, 3.0, 7.0])
+@pytest.mark.parametrize("depth", [1, 100, 10**7, 2**63])
+@pytest.mark.parametrize("noise_scale", [1e-320, 1e-12, 1e-4, 0.1, 1e6, 1e308])
+def test_extremes_have_a_spread_or_are_refused(order, depth, noise_scale):
+    profile = Profile(slope=1.0, order=order, curvature=0.5, bound=1.0)
+    try:
+        found = solver.spread(profile, depth, noise_scale)
+    except ValueError as error:
+        assert "Received: noise_scale=" in str(error)  # noqa: PT017
+        assert order < 1.1 or noise_scale == 1e308
+    else:
+        assert 0 <= found < math.inf
+
+
+def test_of_hardly_any_noise_the_spread_is_that_of_none():
+    for profile in (SOFTSIGN, TANH):
+        for noise_scale in (1e-320, 9e-6, 1.1e-5):
+            found = solver.spread(profile, 100, noise_scale)
+            assert found == pytest.approx(solver.spread(profile, 100, 0), rel=1e-6)

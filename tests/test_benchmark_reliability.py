@@ -19,8 +19,8 @@ def test_a_section_is_added_and_then_replaced(tmp_path):
     assert path.read_text() == before.replace("first", "third")
     assert before.count("<!-- end -->") == 2
     page.write_section(path, "b", "fourth")
-    assert path.read_text().split() == (
-        "# Reliability <!-- a --> third <!-- end --> <!-- b --> fourth <!-- end -->".split()
+    assert path.read_text() == (
+        "# Reliability\n\n<!-- a -->\n\nthird\n\n<!-- end -->\n\n<!-- b -->\n\nfourth\n\n<!-- end -->\n"
     )
 
 

@@ -172,7 +172,13 @@ def by_coverage(trial: Trial, seed: int, seconds: float, corpus: Path) -> None:
     options = {"max_total_time": max(int(seconds), 1), "seed": seed + 1, "max_len": 2**21}
     # Crashes and hangs are the parent's to see, memory is limited below.
     options |= {f"handle_{name}": 0 for name in ("segv", "bus", "abrt", "ill", "fpe", "int")}
-    options |= {"mutate_depth": 2, "rss_limit_mb": 0, "timeout": 10 * LIMIT, "verbosity": 1}
+    options |= {
+        "mutate_depth": 2,
+        "report_slow_units": 0,
+        "rss_limit_mb": 0,
+        "timeout": 10 * LIMIT,
+        "verbosity": 1,
+    }
     flags = [f"-{name}={value}" for name, value in options.items()]
     atheris.Setup([sys.argv[0], *flags, str(corpus)], attempt, custom_mutator=mutated)
     atheris.Fuzz()

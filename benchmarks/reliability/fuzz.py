@@ -174,7 +174,7 @@ def by_coverage(trial: Trial, seed: int, seconds: float, corpus: Path) -> None:
     options |= {f"handle_{name}": 0 for name in ("segv", "bus", "abrt", "ill", "fpe", "int")}
     options |= {
         "mutate_depth": 2,
-        "report_slow_units": 0,
+        "report_slow_units": 10**6,
         "rss_limit_mb": 0,
         "timeout": 10 * LIMIT,
         "verbosity": 1,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import itertools
 import math
 import os
 import socket
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,11 +57,15 @@ class Table:
             self._waiting = list(seen)
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "ab+", buffering=0) as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            found = file.read(min(size, _BLOCK)).partition(b"\n")[0]
-            if size == 0 or (found.strip() == _HEADER and len(found) == size):
-                file.truncate(0)  # a header without an end would take in the first row
+            size = _size(file)
+            found = b""
+            if size > 0:  # which a device has not
+                file.seek(0)
+                found = file.read(min(size, _BLOCK)).partition(b"\n")[0]
+            if found.strip() == _HEADER and len(found) == size:
+                file.truncate(0)  # without an end it would take in the first row
+                size = 0
+            if size == 0:
                 _write(file, _HEADER + b"\n")
             elif found.strip() != _HEADER:
                 beginning = found[:80].decode(errors="replace").strip()
@@ -110,7 +116,7 @@ class Table:
 
 def _write(file: io.FileIO, content: bytes) -> None:
     """Appends the whole content, or nothing."""
-    size = file.seek(0, os.SEEK_END)
+    size = _size(file)
     try:
         while content:  # a disk that fills up takes a part
             content = content[file.write(content) :]
@@ -118,6 +124,13 @@ def _write(file: io.FileIO, content: bytes) -> None:
         with contextlib.suppress(OSError):
             file.truncate(size)
         raise
+
+
+def _size(file: io.FileIO) -> int:
+    found = os.fstat(file.fileno())
+    if stat.S_ISFIFO(found.st_mode):  # which waits until someone reads
+        raise OSError(errno.EINVAL, "it is a pipe")
+    return found.st_size
 
 
 def _end_of_lines(file: io.FileIO, size: int) -> int:

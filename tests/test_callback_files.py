@@ -122,6 +122,12 @@ class TestPlaces:
         assert (tmp_path / "file").read_text() == "something else\n"
         assert not list((tmp_path / "directory").iterdir())
 
+    @pytest.mark.skipif(not Path("/dev/null").exists(), reason="no such device")
+    def test_that_keep_nothing_are_for_who_wants_them(self, model):
+        watch = ko.ActivationSpread(X, csv_path="/dev/null")
+        fit(model, watch)
+        assert len(watch.history) > 0
+
     @pytest.mark.parametrize("argument", ["csv_path", "log_dir"])
     def test_that_get_useful_later_are_used(self, argument, model, tmp_path):
         place = tmp_path / "place"
@@ -315,7 +321,7 @@ class TestTables:
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
     def test_is_no_pipe_at_which_all_waits(self, tmp_path):
         os.mkfifo(tmp_path / "pipe")
-        with pytest.warns(UserWarning, match="`csv_path` could not be written: Illegal seek"):
+        with pytest.warns(UserWarning, match="`csv_path` could not be written: it is a pipe"):
             ko.ActivationSpread(X, csv_path=tmp_path / "pipe")
 
 

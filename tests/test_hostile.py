@@ -149,7 +149,7 @@ def test_mutated_files_break_nothing(kind, tmp_path, limited_memory):
     fuzz.by_outcomes(trial, rng, lambda: trial.tally.inputs >= number)
     assert trial.tally.inputs >= number
     assert trial.tally.failures == {}
-    assert len(trial.tally.outcomes) >= 3
+    assert len(trial.tally.outcomes) >= 2
 
 
 class TestWatch:

@@ -1,0 +1,31 @@
+"""The page of evidence: each script writes its own section and no other."""
+
+import keras
+import pytest
+
+from reliability import page
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="text does not depend on the backend"
+)
+
+
+def test_a_section_is_added_and_then_replaced(tmp_path):
+    path = tmp_path / "docs" / "page.md"
+    page.write_section(path, "a", "first")
+    page.write_section(path, "b", "second\n")
+    before = path.read_text()
+    page.write_section(path, "a", "third")
+    assert path.read_text() == before.replace("first", "third")
+    assert before.count("<!-- end -->") == 2
+    page.write_section(path, "b", "fourth")
+    assert path.read_text() == before.replace("first", "third").replace("second", "fourth")
+
+
+def test_what_stands_around_is_kept(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text("# Page\n\nwords\n\n<!-- a -->\nold\n<!-- end -->\n\nmore words\n")
+    page.publish("a", "new", path)
+    assert path.read_text() == (
+        "# Page\n\nwords\n\n<!-- a -->\n\nnew\n\n<!-- end -->\n\nmore words\n"
+    )

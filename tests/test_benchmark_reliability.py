@@ -2,7 +2,6 @@
 
 import keras
 import pytest
-
 from reliability import page
 
 pytestmark = pytest.mark.skipif(
@@ -11,14 +10,14 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_a_section_is_added_and_then_replaced(tmp_path):
-    path = tmp_path / "docs" / "page.md"
-    page.write_section(path, "a", "first")
-    page.write_section(path, "b", "second\n")
+    path = tmp_path / "page.md"
+    page.publish("a", "first", path)
+    page.publish("b", "second\n", path)
     before = path.read_text()
-    page.write_section(path, "a", "third")
+    page.publish("a", "third", path)
     assert path.read_text() == before.replace("first", "third")
     assert before.count("<!-- end -->") == 2
-    page.write_section(path, "b", "fourth")
+    page.publish("b", "fourth", path)
     assert path.read_text() == before.replace("first", "third").replace("second", "fourth")
 
 
@@ -26,6 +25,11 @@ def test_what_stands_around_is_kept(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("# Page\n\nwords\n\n<!-- a -->\nold\n<!-- end -->\n\nmore words\n")
     page.publish("a", "new", path)
-    assert path.read_text() == (
-        "# Page\n\nwords\n\n<!-- a -->\n\nnew\n\n<!-- end -->\n\nmore words\n"
-    )
+    assert path.read_text() == "# Page\n\nwords\n\n<!-- a -->\nnew\n<!-- end -->\n\nmore words\n"
+
+
+def test_a_place_without_an_end_is_an_error(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text("<!-- a -->\nold\n")
+    with pytest.raises(ValueError, match="<!-- end -->"):
+        page.publish("a", "new", path)

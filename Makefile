@@ -9,9 +9,10 @@ BACKEND ?= jax tensorflow torch
 # Two suites at a time, so one thread for each: OpenMP's would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q
 SUITES := jax tensorflow torch
+WITH_JAX := $(if $(filter jax,$(BACKEND)),test-benchmarks)
 TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo deep test test-solver test-site test-backends $(SUITES:%=test-%) figures notebooks docs docs-serve lint format clean
+.PHONY: demo deep test test-solver test-site test-benchmarks test-backends $(SUITES:%=test-%) figures notebooks docs docs-serve lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
@@ -21,10 +22,10 @@ deep: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@echo "One process for each backend, two at a time: each reports when it has ended."
-	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%) test-solver test-site
+	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%) $(WITH_JAX) test-solver test-site
 
 test-backends: $(VENV)/.dev
-	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%)
+	@$(MAKE) $(TWO_AT_A_TIME) $(BACKEND:%=test-%) $(WITH_JAX)
 
 # The solver's tests import no backend, and run once.
 test-solver: $(VENV)/.dev
@@ -34,8 +35,13 @@ test-solver: $(VENV)/.dev
 test-site: $(VENV)/.dev
 	$(PYTEST) tests/site
 
+# JAX has most of the benchmarks' tests, and would take twice as long as the others with them.
+test-jax: WITHOUT := --ignore-glob='tests/test_benchmark_*'
 $(SUITES:%=test-%): test-%: $(VENV)/.dev
-	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/solver --ignore=tests/site
+	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/solver --ignore=tests/site $(WITHOUT)
+
+test-benchmarks: $(VENV)/.dev
+	KERAS_BACKEND=jax $(PYTEST) tests/test_benchmark_*.py
 
 # The tables and pictures of docs/theory.md.
 figures: $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+
 from reliability import page
 
 pytestmark = pytest.mark.skipif(

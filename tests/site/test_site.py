@@ -188,6 +188,9 @@ def test_links_to_the_repository_appear_where_it_is_named(site, tmp_path, build)
         f"{address}/blob/main/benchmarks/README.md"
         in (named / "benchmarks" / "index.html").read_text()
     )
-    for notebook in (ROOT / "examples").glob("[0-9]_*.ipynb"):
+    colab = "https://colab.research.google.com/github/someone/something/blob/main/examples"
+    tutorials = list((ROOT / "examples").glob("[0-9]_*.ipynb"))
+    assert len(tutorials) == 6
+    for notebook in tutorials:
         page = (named / "tutorials" / notebook.stem / "index.html").read_text()
-        assert f"colab.research.google.com/github/someone/something/blob/main/{notebook}" in page
+        assert f'href="{colab}/{notebook.name}"' in page

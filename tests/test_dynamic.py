@@ -402,3 +402,9 @@ def test_axes_that_the_input_does_not_have_are_refused_by_what_was_received():
             ko.DynamicTanh(axis=axis).compute_output_shape(shape)
     with pytest.raises(ValueError, match=r"sizes are known\. Received: axis=1 for an input"):
         ko.DynamicTanh(axis=1).build((None, None, 5))
+
+
+@pytest.mark.parametrize("shape", [{"a": (None, 4)}, 3, None])
+def test_what_is_no_tensor_is_refused(shape):
+    with pytest.raises(TypeError, match=r"must be one tensor\. Received: input_shape="):
+        ko.DynamicTanh().build_from_config({"input_shape": shape})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import keras
@@ -210,6 +211,8 @@ class DynamicOddSigmoid(keras.layers.Layer):
 
     def _axes(self, shape: Any) -> list[int]:
         """The axes of an input, counted from its first, in order."""
+        if isinstance(shape, Mapping) or not hasattr(shape, "__len__"):
+            raise TypeError(f"The input must be one tensor. Received: input_shape={shape!r}")
         rank = len(shape)
         named = [self.axis] if isinstance(self.axis, int) else self.axis
         axes = sorted({axis + rank if axis < 0 else axis for axis in named})

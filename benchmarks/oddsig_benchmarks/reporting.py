@@ -87,7 +87,9 @@ def _accelerator(environment: dict[str, Any]) -> str:
     return "" if "CPU cores" in device else device
 
 
-def write_figures(path: Path, figures: dict[str, Any]) -> None:
-    """A JSON file, in a folder that need not exist."""
+def write_figures(path: Path | None, figures: dict[str, Any]) -> None:
+    """A JSON file, in a folder that need not exist; nothing without a path."""
+    if path is None:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=2) + "\n")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..reporting import table, table_of_environments
-from ..results import Row
+from ..results import Row, used
 from . import published
 from .cells import EPOCHS, METHODS, Cell
 from .scores import VARIANTS, Score, Scores, better, compared, scores_of
@@ -30,8 +30,7 @@ def page_of(rows: Sequence[Row], environments: Sequence[Row], reading: str = "")
         reading: What the authors of this project say of the numbers.
     """
     scores = {cell: each for cell, each in scores_of(rows).items() if cell.data in LABELS}
-    used = {row["environment"] for row in rows}
-    machines = [each for each in environments if each["environment"] in used]
+    machines = used(environments, rows)
     devices = dict.fromkeys(each["device"] for each in machines)
     sections = [
         "# The tables of the ICLR 2025 paper",

@@ -31,6 +31,12 @@ def table(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
     return "\n".join(lines)
 
 
+def from_to(numbers: Iterable[int]) -> str:
+    """The least and the greatest; the one that all are; nothing of none."""
+    known = set(numbers)
+    return " to ".join(map(str, sorted({min(known), max(known)}))) if known else ""
+
+
 def table_of_environments(environments: Iterable[dict[str, Any]]) -> str:
     """Where the runs of some results files were made (`environment.of_machine`)."""
     return table(

@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from .. import arguments as types
+from ..claims import claims_table
 from ..environment import device, of_machine, require_jax
 from ..processes import pin
 from ..progress import run_missing
 from ..results import Results, read, used
 from .methods import METHODS
-from .page import cell_table, claims_table, page_of
+from .page import cell_table, page_of
 from .runs import GRIDS, RATES, SEEDS, groups_of
 from .scores import claims_of, comparisons_of, missing
 

@@ -9,8 +9,9 @@ import argparse
 from pathlib import Path
 
 from ... import arguments as types
+from ...claims import Claim
 from ...results import Row, read
-from .claims import Claim, claims_of
+from .claims import claims_of
 from .page import details_of, page_of
 from .pictures import draw
 from .scores import CellScores, cells_of

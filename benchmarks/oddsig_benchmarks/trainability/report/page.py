@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...claims import claims_table
 from ...reporting import table, table_of_environments
 from ...results import Row
 from .claims import claims_of, lost, pairs_of, steps_in_words
@@ -176,10 +177,7 @@ def page_of(
         f"every method in every cell: [the tables]({details}).",
         f"![Test accuracy by depth]({picture})",
         "## What was claimed, and what was found",
-        table(
-            ["claim", "verdict", "numbers"],
-            [[c.text, f"**{c.verdict}**", c.numbers] for c in claims_of(cells)],
-        ),
+        claims_table(claims_of(cells), "verdict"),
         *([reading] if reading else []),
         "## Ours against the best of the others",
         "The better of our two methods against the best competitor, each chosen by the "

@@ -67,8 +67,8 @@ def existing(text: str) -> Path:
 
 
 def text_of(name: str) -> str:
-    """A type of text, given as the name of its file."""
-    return existing(name).read_text().strip()
+    """A type of text, given as the name of its file; argparse hands it the default "", too."""
+    return existing(name).read_text().strip() if name else ""
 
 
 def add_results(parser: argparse.ArgumentParser, default: str | None = None) -> None:

@@ -419,7 +419,7 @@ def test_the_committed_page_is_that_of_the_committed_results():
         f"trainability_{name}.png" for name in ("depth", "cells", "training")
     ]
     assert all((docs / name).exists() for name in pictures)
-    reading = (results / "reading.md").read_text().strip()
+    reading = (results / "trainability-reading.md").read_text().strip()
     fresh, also = read([results / "fresh-seeds-jax.jsonl.gz"])
     environments += [each for each in also if each not in environments]
     assert not {(r["method"], r["seed"]) for r in fresh} & {(r["method"], r["seed"]) for r in rows}

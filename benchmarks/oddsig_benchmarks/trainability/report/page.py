@@ -171,7 +171,7 @@ def page_of(
     runs = sum(len(s.seeds) for c in cells for s in c.scores.values())
     lost_cells = "; ".join(c.name for c, _, _ in lost(cells)) or "none"
     sections = [
-        "# Benchmarks",
+        "# Trainability",
         "Which initialization trains a network of odd, saturating activations, how deep, and where "
         f"does ours lose? {HOW} {len(cells)} cells, {runs} runs at the chosen learning rates; "
         f"every method in every cell: [the tables]({details}).",
@@ -212,7 +212,7 @@ def details_of(
         fresh: Cells run with seeds that had no part in any choice.
     """
     sections = [
-        "# Benchmarks: every method in every cell",
+        "# Trainability: every method in every cell",
         f"Begin with [the page]({page}) that says what follows from these tables. {HOW} {TERMS}",
         *tailored_section(cells, environments, fresh),
         *fresh_section(list(fresh)),

@@ -18,14 +18,13 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 import keras_oddsig as ko
-from oddsig_benchmarks.arguments import require_at_least
+from oddsig_benchmarks.arguments import add_output, require_at_least
 from oddsig_benchmarks.environment import BACKEND, of_device
 from oddsig_benchmarks.reporting import table, write_figures
 from oddsig_benchmarks.timing import forward, forward_and_backward, undisturbed
@@ -66,7 +65,7 @@ def benchmark(runs: int) -> dict[str, dict[str, float]]:
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=201, help="of which the fastest tenth counts")
-    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
+    add_output(parser)
     args = parser.parse_args(argv)
     require_at_least(1, parser, args, "runs")
 
@@ -79,8 +78,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             [[name, *(f"{times[way][name]:.2f}" for way in DIRECTIONS)] for name in FUNCTIONS],
         )
     )
-    if args.output is not None:
-        write_figures(args.output, report)
+    write_figures(args.output, report)
     return report
 
 

@@ -5,8 +5,8 @@
 For whoever asks what it costs; three minutes on one core. Trains one compiled model of 50 layers,
 256 wide, for an epoch without the callback, with it at the end of the epoch, and with it at every
 tenth step, in turn, after a warm-up that compiles all three. Every figure is a ratio of medians;
-targets are 1.03 and 1.25. Prints a table and, with `--output`, writes the figures to a JSON file.
-Time alone: whether the callback measures rightly is for the tests.
+targets are 1.03 and 1.25. Prints a Markdown table and, with `--output`, writes the figures to a
+JSON file. Time alone: whether the callback measures rightly is for the tests.
 """
 
 from __future__ import annotations
@@ -15,18 +15,15 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import keras_oddsig as ko
-from oddsig_benchmarks.arguments import require_at_least
+from oddsig_benchmarks.arguments import add_output, require_at_least
 from oddsig_benchmarks.environment import BACKEND, of_device
-from oddsig_benchmarks.reporting import write_figures
+from oddsig_benchmarks.reporting import table, write_figures
 
 TARGETS = {"every epoch": 1.03, "every 10 steps": 1.25}
 
@@ -86,7 +83,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=50, help="an epoch")
-    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
+    add_output(parser)
     args = parser.parse_args(argv)
     require_at_least(1, parser, args, "runs", "layers", "width", "batch_size", "steps")
 
@@ -95,15 +92,13 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         **{k: v for k, v in vars(args).items() if k != "output"},
         **benchmark(args),
     }
-    table = Table(title=f"An epoch of {args.steps} steps ({BACKEND} on {report['device']})")
-    for heading in ("ActivationSpread", "seconds", "without = 1", "target"):
-        table.add_column(heading, justify="left" if heading == "ActivationSpread" else "right")
+    rows = []
     for name, value in report["seconds"].items():
         ratio = f"{report['ratios'][name]:.3f}" if name in TARGETS else ""
-        table.add_row(name, f"{value:.3f}", ratio, str(TARGETS.get(name, "")))
-    Console().print(table)
-    if args.output is not None:
-        write_figures(args.output, report)
+        rows.append([name, f"{value:.3f}", ratio, TARGETS.get(name, "")])
+    print(f"An epoch of {args.steps} steps ({BACKEND} on {report['device']}):\n")
+    print(table(["ActivationSpread", "seconds", "without = 1", "target"], rows))
+    write_figures(args.output, report)
     return report
 
 

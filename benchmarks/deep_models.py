@@ -18,7 +18,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -28,7 +27,7 @@ from rich.progress import track
 
 import keras_oddsig as ko
 from oddsig_benchmarks import processes
-from oddsig_benchmarks.arguments import integers, require_at_least
+from oddsig_benchmarks.arguments import add_output, integers, require_at_least
 from oddsig_benchmarks.environment import BACKEND, of_machine
 from oddsig_benchmarks.reporting import table, write_figures
 
@@ -133,7 +132,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--depths", type=integers, default=DEPTHS, help="split at semicolons")
     parser.add_argument("--steps", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--timeout", type=int, default=300, help="seconds that one may take")
-    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
+    add_output(parser)
     args = parser.parse_args(argv)
     require_at_least(1, parser, args, "steps", "timeout")
     processes.pin()  # and with this one those that it starts
@@ -145,8 +144,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     }
     print(f"{BACKEND} {report['versions'][BACKEND]}, one core of {report['cpu']}\n")
     print(table_of(report))
-    if args.output is not None:
-        write_figures(args.output, report)
+    write_figures(args.output, report)
     return report
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -23,7 +22,7 @@ import numpy as np
 from keras import ops
 
 import keras_oddsig as ko
-from oddsig_benchmarks.arguments import require_at_least
+from oddsig_benchmarks.arguments import add_output, require_at_least
 from oddsig_benchmarks.environment import BACKEND, of_device
 from oddsig_benchmarks.reporting import table, write_figures
 from oddsig_benchmarks.timing import WAYS, of_layer, undisturbed
@@ -76,7 +75,7 @@ def benchmark(runs: int) -> dict[str, dict[str, float]]:
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=201, help="of which the fastest tenth counts")
-    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
+    add_output(parser)
     args = parser.parse_args(argv)
     require_at_least(1, parser, args, "runs")
 
@@ -93,8 +92,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             ],
         )
     )
-    if args.output is not None:
-        write_figures(args.output, report)
+    write_figures(args.output, report)
     return report
 
 

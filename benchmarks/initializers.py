@@ -4,7 +4,7 @@
 
 For whoever asks what they cost; three minutes on one core. Every figure is a ratio: two things
 timed in turn in one process, by the medians of several runs after a warm-up. The script prints
-tables and writes them, with the machine and the versions, to a JSON file. Kernels are compared with
+Markdown tables and, with `--output`, writes the figures to a JSON file. Kernels are compared with
 `keras.initializers.RandomNormal` on the same shape, activations with `keras.activations.tanh`, a
 model with one that is initialized by `GlorotUniform`. Time and memory alone: what a network learns
 is for `trainability.py`.
@@ -16,7 +16,6 @@ import argparse
 import functools
 import gc
 import math
-import multiprocessing
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -25,16 +24,16 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from rich.console import Console
-from rich.table import Table
 
 import keras_oddsig as ko
-from oddsig_benchmarks.arguments import require_at_least
+from oddsig_benchmarks import processes
+from oddsig_benchmarks.arguments import add_output, require_at_least
 from oddsig_benchmarks.environment import BACKEND, device, of_device
-from oddsig_benchmarks.reporting import write_figures
+from oddsig_benchmarks.reporting import table, write_figures
 from oddsig_benchmarks.timing import compiled, forward_and_backward, medians, wait
 
 LAYERS = 100  # of the model that is built
+LIMIT = 600  # seconds for a process that measures memory
 LARGEST = (4096, 4096)
 SHAPES = [(784, 512), (1024, 1024), (3, 3, 512, 512), LARGEST]
 INITIALIZERS: dict[str, Callable[[], keras.initializers.Initializer]] = {
@@ -118,14 +117,9 @@ def peak_memory(name: str) -> float | None:
     return (field("VmHWM") - before) / kernel_bytes
 
 
-def in_new_process(function: Callable[..., Any], *args: Any) -> Any:
-    with multiprocessing.get_context("spawn").Pool(1) as process:
-        return process.apply(function, args)
-
-
 def benchmark_memory() -> dict[str, float | None]:
     names = [name for name in INITIALIZERS if name != "Orthogonal"]
-    return {name: in_new_process(peak_memory, name) for name in names}
+    return {name: processes.within(LIMIT, peak_memory, name) for name in names}
 
 
 def benchmark_activations(runs: int) -> dict[str, float]:
@@ -157,42 +151,34 @@ def benchmark_model(runs: int) -> dict[str, float]:
     return {name: t / times["GlorotUniform"] for name, t in times.items()}
 
 
-def print_tables(console: Console, report: dict[str, Any]) -> None:
-    title = f"{BACKEND} on {report['device']}"
-    table = Table(title=f"Kernels: time of RandomNormal = 1 ({title})", padding=0)
-    table.add_column("shape", no_wrap=True)
-    table.add_column("mode")
-    table.add_column("Random\nNormal", justify="right")
-    for name in list(INITIALIZERS)[1:]:
-        table.add_column(name.replace("OddSigmoid", "OddSigmoid\n"), justify="right")
-    for row in report["kernels"]:
-        table.add_row(
+def print_tables(report: dict[str, Any]) -> None:
+    kernels = [
+        [
             " x ".join(map(str, row["shape"])),
             row["mode"],
-            f"{1e3 * row['RandomNormal seconds']:.2f} ms",
+            f"{1e3 * row['RandomNormal seconds']:.2f}",
             *(f"{row[name]:.2f}" if name in row else "" for name in list(INITIALIZERS)[1:]),
-        )
-    console.print(table)
+        ]
+        for row in report["kernels"]
+    ]
+    print(f"Kernels: time of RandomNormal = 1 ({BACKEND} on {report['device']}):\n")
+    print(table(["shape", "mode", "RandomNormal, ms", *list(INITIALIZERS)[1:]], kernels))
     for heading, key in (
         ("Peak memory at (4096, 4096), in kernels", "memory"),
-        (
-            "Forward and backward on (4096, 1024), compiled: keras.activations.tanh = 1",
-            "activations",
-        ),
+        ("Forward and backward on (4096, 1024), compiled: tanh of Keras = 1", "activations"),
         (f"Building {LAYERS} layers of 64: with GlorotUniform = 1", "model"),
     ):
-        table = Table(title=heading, show_header=False, min_width=len(heading))
-        table.add_column()
-        table.add_column(justify="right")
-        for name, value in report[key].items():
-            table.add_row(name, "unknown" if value is None else f"{value:.2f}")
-        console.print(table)
+        shown = {
+            name: "unknown" if value is None else f"{value:.2f}"
+            for name, value in report[key].items()
+        }
+        print(f"\n{heading}:\n\n{table(list(shown), [shown.values()])}")
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=11, help="of which the median is taken")
-    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
+    add_output(parser)
     args = parser.parse_args(argv)
     require_at_least(1, parser, args, "runs")
     # The same seed many times, on purpose.
@@ -206,9 +192,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "activations": benchmark_activations(args.runs),
         "model": benchmark_model(max(3, args.runs // 2)),
     }
-    print_tables(Console(), report)
-    if args.output is not None:
-        write_figures(args.output, report)
+    print_tables(report)
+    write_figures(args.output, report)
     return report
 
 

@@ -31,7 +31,7 @@ import numpy as np
 import keras_oddsig as ko
 from oddsig_benchmarks import data, starts
 from oddsig_benchmarks.arguments import integers, names_of, positive_numbers
-from oddsig_benchmarks.environment import BACKEND
+from oddsig_benchmarks.environment import require_jax
 
 UNITS = 32
 CELLS = {"LSTM": (keras.layers.LSTM, 4, 2), "GRU": (keras.layers.GRU, 3, 2)}  # gates, candidate
@@ -107,8 +107,7 @@ def main() -> None:
     for option, known in {"tasks": TASKS, "cells": CELLS, "ways": WAYS}.items():
         parser.add_argument(f"--{option}", type=names_of(tuple(known)), default=tuple(known))
     args = parser.parse_args()
-    if BACKEND != "jax":
-        parser.error("it needs KERAS_BACKEND=jax")
+    require_jax(parser)
     for task in args.tasks:
         load, regression = TASKS[task]
         sets = load()

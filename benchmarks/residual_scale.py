@@ -33,7 +33,7 @@ from keras import layers
 import keras_oddsig as ko
 from oddsig_benchmarks import data, starts
 from oddsig_benchmarks.arguments import integers, positive_numbers
-from oddsig_benchmarks.environment import BACKEND
+from oddsig_benchmarks.environment import require_jax
 
 Task = tuple[tuple[Any, Any], tuple[Any, Any]]
 BLOCKS = ("h + tanh(W h)", "h + V tanh(W h)", "tanh(h + V tanh(W h))")
@@ -52,13 +52,7 @@ def digits() -> Task:
 
 def cifar10() -> Task:
     """Of the training set 10,000 images, of the test set 1,000."""
-    import tensorflow_datasets
-
-    parts = tensorflow_datasets.load(
-        "cifar10", split=["train[:10000]", "test[:1000]"], batch_size=-1
-    )
-    train, test = tensorflow_datasets.as_numpy(parts)
-    found = data.standardized(train["image"], train["label"], test["image"], test["label"])
+    found = data.cifar10(10_000, 1_000)
     return (found.x_train, found.y_train), (found.x_test, found.y_test)
 
 
@@ -131,8 +125,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=integers, default=(10, 30, 100))
     parser.add_argument("--cnn", action="store_true")
     args = parser.parse_args()
-    if BACKEND != "jax":
-        parser.error("it needs KERAS_BACKEND=jax")
+    require_jax(parser)
     sets = cifar10() if args.cnn else digits()
     shape = sets[0][0].shape[1:]
     rows = {}

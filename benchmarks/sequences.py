@@ -1,7 +1,7 @@
 """Whose kernels let a recurrent network learn long sequences?
 
     KERAS_BACKEND=jax python benchmarks/sequences.py --smoke
-    KERAS_BACKEND=jax python benchmarks/sequences.py --standard --output runs.jsonl
+    KERAS_BACKEND=jax python benchmarks/sequences.py --standard --results runs.jsonl
     python benchmarks/sequences.py --report runs.jsonl
 
 Digits, pixel by pixel in one random order, in 64 steps or, each row and column twice, in 256; and

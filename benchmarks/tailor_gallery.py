@@ -1,7 +1,7 @@
 """`tailor` on eleven models as others write them: does it help, and does it ever harm?
 
     KERAS_BACKEND=jax python benchmarks/tailor_gallery.py --smoke
-    KERAS_BACKEND=jax python benchmarks/tailor_gallery.py --output gallery.jsonl
+    KERAS_BACKEND=jax python benchmarks/tailor_gallery.py --results gallery.jsonl
     python benchmarks/tailor_gallery.py --report gallery.jsonl
 
 A physics-informed network, convolutions, a recurrent network, a DeepONet, an autoencoder and

@@ -6,7 +6,7 @@ For whoever asks what it costs; two minutes on one core with JAX. Of new models,
 `predict` on 256 samples, with what the backend compiles for it; the kernels drawn, as `tailor`
 draws them; `ko.tailor(model, x)`; and `ko.tailor(model, x, dry_run=True)`, which plans only. The
 target is `tailor` <= 3 `predict` + draws; the last column is `tailor` in units of that. Prints a
-table and, with `--output`, writes the figures to a JSON file.
+Markdown table and, with `--output`, writes the figures to a JSON file.
 """
 
 from __future__ import annotations
@@ -15,19 +15,16 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
-from rich.console import Console
-from rich.table import Table
 
 import keras_oddsig as ko
-from oddsig_benchmarks.arguments import require_at_least
+from oddsig_benchmarks.arguments import add_output, require_at_least
 from oddsig_benchmarks.environment import BACKEND, of_device
-from oddsig_benchmarks.reporting import write_figures
+from oddsig_benchmarks.reporting import table, write_figures
 
 SAMPLES = 256
 WAYS = ("predict", "draws", "dry run", "tailor")
@@ -85,21 +82,18 @@ def benchmark(runs: int) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
-    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")
+    add_output(parser)
     args = parser.parse_args(argv)
     require_at_least(1, parser, args, "runs")
 
     report = {**of_device(), "runs": args.runs, "models": benchmark(args.runs)}
-    table = Table(title=f"Seconds, {SAMPLES} samples ({BACKEND} on {report['device']})")
-    table.add_column("model")
-    for heading in (*WAYS, "target = 1"):
-        table.add_column(heading, justify="right")
-    for name, each in report["models"].items():
-        numbers = [f"{each['seconds'][way]:.3f}" for way in WAYS]
-        table.add_row(name, *numbers, f"{each['ratio']:.2f}")
-    Console().print(table)
-    if args.output is not None:
-        write_figures(args.output, report)
+    rows = [
+        [name, *(f"{each['seconds'][way]:.3f}" for way in WAYS), f"{each['ratio']:.2f}"]
+        for name, each in report["models"].items()
+    ]
+    print(f"Seconds, {SAMPLES} samples ({BACKEND} on {report['device']}):\n")
+    print(table(["model", *WAYS, "target = 1"], rows))
+    write_figures(args.output, report)
     return report
 
 

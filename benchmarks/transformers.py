@@ -1,7 +1,7 @@
 """Transformers without normalization: how near does a tailored Dynamic Tanh come to LayerNorm?
 
     KERAS_BACKEND=jax python benchmarks/transformers.py --smoke
-    KERAS_BACKEND=jax python benchmarks/transformers.py --standard --output runs.jsonl
+    KERAS_BACKEND=jax python benchmarks/transformers.py --standard --results runs.jsonl
     python benchmarks/transformers.py --report runs.jsonl
 
 Small language models on the characters of Python's own sources, and vision transformers on

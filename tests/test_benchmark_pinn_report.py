@@ -68,7 +68,7 @@ def test_the_page_says_where_ours_lose_what_is_missing_and_what_the_paper_has(tm
     results, path = tmp_path / "results.jsonl.gz", tmp_path / "page.md"
     text = "\n".join(json.dumps(each) for each in (machine, *ROWS))
     results.write_bytes(gzip.compress(text.encode()))
-    command.main([str(results), "--output", str(path)])
+    command.main([str(results), "--page", str(path)])
     said = path.read_text()
     assert "best of the other plain networks *glorot uniform* with 0.2: rotation 1 0.4" in said
     assert "*glorot uniform* with 0.2: none of ours has a larger error" in said
@@ -101,7 +101,7 @@ def test_runs_of_two_precisions_are_not_mixed(tmp_path, capsys):
     doubled = {**row("glorot uniform", 0, 0.1), "key": "pinn 1 float64|burgers|0"}
     path.write_text("\n".join(json.dumps(each) for each in (ROWS[0], doubled)) + "\n")
     with pytest.raises(SystemExit):
-        command.main([str(path), "--output", str(tmp_path / "page.md")])
+        command.main([str(path), "--page", str(tmp_path / "page.md")])
     assert "float32 and in float64" in capsys.readouterr().err
 
 

@@ -121,7 +121,7 @@ def test_smoke_trains_as_keras_does_and_goes_on(tmp_path, capsys):
     from oddsig_benchmarks.sequences import training
 
     path = tmp_path / "runs.jsonl"
-    smoke = ["--smoke", "--layers", "LSTM", "--methods", "keras;rotations", "--output", str(path)]
+    smoke = ["--smoke", "--layers", "LSTM", "--methods", "keras;rotations", "--results", str(path)]
     command.main(smoke)
     assert "| rotations | " in capsys.readouterr().out
     written = path.read_text()

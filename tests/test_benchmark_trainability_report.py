@@ -163,7 +163,7 @@ def test_rows_of_an_equation_in_an_older_file_are_left_out(tmp_path, capsys):
     path = tmp_path / "older.jsonl"
     path.write_text("".join(json.dumps(each) + "\n" for each in (MACHINE, *older)))
     with pytest.raises(SystemExit):
-        command.main([str(path), "--output", str(tmp_path / "page.md")])
+        command.main([str(path), "--page", str(tmp_path / "page.md")])
     assert "these files hold no runs" in capsys.readouterr().err
 
 
@@ -387,7 +387,7 @@ def test_page_says_what_the_rows_say(tmp_path, capsys):
     rows = [row(method, s, 0.5 + 0.01 * s) for method in TAGS for s in SEEDS]
     lines = [json.dumps(each) for each in (MACHINE, *rows, rows[0])]
     path.write_bytes(gzip.compress(("\n".join(lines) + "\n" + lines[1][:30]).encode()))
-    command.main([str(path), "--output", str(page), "--reading", str(reading)])
+    command.main([str(path), "--page", str(page), "--reading", str(reading)])
     text = page.read_text()
     assert "a processor, 2 cores" in text
     assert "\n\n## What it means\n\nThis and that.\n\n## Ours against" in text
@@ -419,7 +419,7 @@ def test_the_committed_page_is_that_of_the_committed_results():
         f"trainability_{name}.png" for name in ("depth", "cells", "training")
     ]
     assert all((docs / name).exists() for name in pictures)
-    reading = (results / "reading.md").read_text().strip()
+    reading = (results / "trainability-reading.md").read_text().strip()
     fresh, also = read([results / "fresh-seeds-jax.jsonl.gz"])
     environments += [each for each in also if each not in environments]
     assert not {(r["method"], r["seed"]) for r in fresh} & {(r["method"], r["seed"]) for r in rows}
@@ -441,7 +441,7 @@ def test_fresh_seeds_are_a_section_of_their_own(tmp_path):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
     command.main(
         [str(tmp_path / "first.jsonl"), "--fresh", str(tmp_path / "fresh.jsonl"),
-         "--output", str(tmp_path / "page.md")]
+         "--page", str(tmp_path / "page.md")]
     )  # fmt: skip
     page = (tmp_path / "page.md").read_text()
     assert "the first machine, 2 cores" in page
@@ -469,7 +469,7 @@ def test_noise_is_compared_with_normal_noise_seed_by_seed(tmp_path):
         "".join(json.dumps(r) + "\n" for r in [{**MACHINE, "environment": "n"}, *rows])
     )
     ours.write_text("".join(json.dumps(row("lsuv", s, 0.5)) + "\n" for s in SEEDS))
-    command.main([str(ours), "--noise", str(noisy), "--output", str(page)])
+    command.main([str(ours), "--noise", str(noisy), "--page", str(page)])
     section = page.read_text().split("## Does the noise's distribution matter?\n")[1]
     assert "standard deviation over 5 seeds" in section
     assert "a processor, 2 cores" in section  # where it was run

@@ -126,18 +126,18 @@ def test_smoke_trains_as_keras_does_and_goes_on(tmp_path, capsys):
 
     path = tmp_path / "runs.jsonl"
     smoke = ["--smoke", "--cells", "ViT, digits", "--methods", methods.TANH]
-    command.main([*smoke, "--output", str(path)])
+    command.main([*smoke, "--results", str(path)])
     assert "| ViT, digits, 6 steps | " in capsys.readouterr().out
     written = path.read_text()
     rows = [json.loads(each) for each in written.splitlines()[1:]]
     assert len({row["loss"] for row in rows}) == len(rows) == 2 + 3  # rates, then seeds
     assert all(row["step_seconds"] > 0 for row in rows)
 
-    command.main([*smoke, "--output", str(path)])  # goes on from a whole file: nothing to do
+    command.main([*smoke, "--results", str(path)])  # goes on from a whole file: nothing to do
     assert path.read_text() == written
     lines = written.splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
-    command.main([*smoke, "--output", str(path)])
+    command.main([*smoke, "--results", str(path)])
     assert json.loads(path.read_text().splitlines()[-1])["key"] == rows[-1]["key"]
 
     found, cell = rows[-1], runs.smoke()[0]

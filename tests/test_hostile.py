@@ -10,7 +10,7 @@ import pytest
 import keras_oddsig as ko
 from keras_oddsig import _arguments
 from reliability import fuzz
-from reliability.fuzzing import doors, mutations, watch
+from reliability.fuzzing import mutations, originals, watch
 
 # Where a config holds another object; the classes say which of them they have.
 SLOTS = (
@@ -50,10 +50,10 @@ def demands(mark):
 
 
 @pytest.mark.parametrize("demand", ["lambda", "function", "module", "unknown"])
-@pytest.mark.parametrize("name", doors.classes())
+@pytest.mark.parametrize("name", originals.classes())
 def test_a_config_of_any_class_that_names_what_is_not_its_own_is_refused(name, demand, marker):
-    cls, asked = doors.classes()[name], demands(marker)[demand]
-    honest = next(each for each in doors.configs() if each["class_name"] == name)
+    cls, asked = originals.classes()[name], demands(marker)[demand]
+    honest = next(each for each in originals.configs() if each["class_name"] == name)
     is_layer = issubclass(cls, keras.Layer)
     tried = 0
     for slot in SLOTS:
@@ -110,7 +110,7 @@ class TestConfigs:
         ],
     )
     def test_of_a_stack_are_checked(self, change):
-        honest = next(each for each in doors.configs() if each["class_name"] == "LayerStack")
+        honest = next(each for each in originals.configs() if each["class_name"] == "LayerStack")
         change(honest["config"])
         with pytest.raises((TypeError, ValueError), match=r"Received|Unrecognized"):
             ko.LayerStack.from_config(honest["config"])

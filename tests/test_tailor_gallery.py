@@ -108,10 +108,10 @@ def test_the_integrals_are_those_of_the_functions():
 
 @needs_jax
 def test_smoke_prints_a_table_of_what_keras_training_gives(tmp_path, capsys):
-    from oddsig_benchmarks.gallery import training
+    from oddsig_benchmarks.starts import batches
 
     path = tmp_path / "gallery.jsonl"
-    smoke = ["--smoke", "--models", "policy", "--steps", "4", "--output", str(path)]
+    smoke = ["--smoke", "--models", "policy", "--steps", "4", "--results", str(path)]
     command.main(smoke)
     (line,) = re.findall(r"^\| tanh policy.*$", capsys.readouterr().out, re.MULTILINE)
     assert len(re.findall(r"\d\.\d{3} ± 0\.000", line)) == 2
@@ -128,7 +128,7 @@ def test_smoke_prints_a_table_of_what_keras_training_gives(tmp_path, capsys):
     ko.tailor(model, task.train[0][:256], seed=0)
     schedule = keras.optimizers.schedules.CosineDecay(found["learning_rate"], 4)
     model.compile(keras.optimizers.Adam(schedule), "mse")
-    for batch in training._order(task.samples, entry, 4, 0):
+    for batch in batches(0, 4, entry.batch, task.samples):
         loss = model.train_on_batch(task.train[0][batch], task.train[1][batch])
     assert found["loss"] == pytest.approx(float(loss), rel=1e-4)
     assert found["score"] == pytest.approx(float(task.score(model, *task.test)), rel=1e-4)

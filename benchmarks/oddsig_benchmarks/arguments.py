@@ -1,7 +1,8 @@
 """What the command lines have in common: values that are checked, and refused with one line.
 
-Types for `argparse` (lists are split at semicolons: the methods' names have commas), and
-checks of what it has parsed. Which options there are, each command says.
+Types for `argparse` (lists are split at semicolons: the methods' names have commas), checks of
+what it has parsed, and the options for files, which are called alike everywhere. Which others there
+are, each command says.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -57,17 +59,46 @@ def require_at_least(
             )
 
 
-def add_files(parser: argparse.ArgumentParser, runs: str, page: str) -> None:
-    """The options `--output`, `--page` and `--reading`, with the defaults of the first two."""
+def existing(text: str) -> Path:
+    """A type of files that are there."""
+    if not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"no such file. Received: {text}")
+    return Path(text)
+
+
+def text_of(name: str) -> str:
+    """A type of text, given as the name of its file; argparse hands it the default "", too."""
+    return existing(name).read_text().strip() if name else ""
+
+
+def add_results(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """The option `--results`: the file that finished runs are appended to."""
+    shown = "" if default is None else " (%(default)s)"
+    path = None if default is None else Path(default)
     parser.add_argument(
-        "--output", type=Path, default=Path(runs), help="is continued (%(default)s)"
+        "--results", type=Path, default=path, help=f"JSON lines, which are continued{shown}"
     )
-    parser.add_argument("--page", type=Path, default=Path(page), help="(%(default)s)")
-    parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
 
 
-def require_files(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Ends the program if a file that `--report` or `--reading` names is not there."""
-    for path in (*(args.report or ()), *filter(None, [args.reading])):
-        if not path.exists():
-            parser.error(f"no such file. Received: {path}")
+def add_report(options: Any) -> None:
+    """The option `--report` of a script that trains and writes its page, too."""
+    options.add_argument(
+        "--report", nargs="+", type=existing, metavar="FILE", help="trains nothing: writes the page"
+    )
+
+
+def add_page(parser: argparse.ArgumentParser, default: str) -> None:
+    """The option `--page`: where the page goes that is made of runs."""
+    parser.add_argument("--page", type=Path, default=Path(default), help="(%(default)s)")
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The option `--reading`: what the numbers mean, written by hand."""
+    parser.add_argument(
+        "--reading", type=text_of, default="", metavar="FILE", help="Markdown for the page"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """The option `--output`: a file of figures (`reporting.write_figures`)."""
+    parser.add_argument("--output", type=Path, help="where to write the figures, as JSON")

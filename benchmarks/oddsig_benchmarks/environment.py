@@ -5,6 +5,7 @@ Only what is looked up, not what is measured.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime
 import importlib.metadata
@@ -21,6 +22,12 @@ import keras_oddsig as ko
 BACKEND = keras.backend.backend()
 # What may have installed it; the last one that did gives the version.
 DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu") if BACKEND == "tensorflow" else (BACKEND,)
+
+
+def require_jax(parser: argparse.ArgumentParser) -> None:
+    """Ends the program where Keras has another backend."""
+    if BACKEND != "jax":
+        parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
 
 
 def of_device() -> dict[str, Any]:

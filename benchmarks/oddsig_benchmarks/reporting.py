@@ -31,6 +31,12 @@ def table(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
     return "\n".join(lines)
 
 
+def from_to(numbers: Iterable[int]) -> str:
+    """The least and the greatest; the one that all are; nothing of none."""
+    known = set(numbers)
+    return " to ".join(map(str, sorted({min(known), max(known)}))) if known else ""
+
+
 def table_of_environments(environments: Iterable[dict[str, Any]]) -> str:
     """Where the runs of some results files were made (`environment.of_machine`)."""
     return table(
@@ -87,7 +93,9 @@ def _accelerator(environment: dict[str, Any]) -> str:
     return "" if "CPU cores" in device else device
 
 
-def write_figures(path: Path, figures: dict[str, Any]) -> None:
-    """A JSON file, in a folder that need not exist."""
+def write_figures(path: Path | None, figures: dict[str, Any]) -> None:
+    """A JSON file, in a folder that need not exist; nothing without a path."""
+    if path is None:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=2) + "\n")

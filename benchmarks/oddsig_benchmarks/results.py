@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,17 @@ def read(paths: Iterable[Path]) -> tuple[list[Row], list[Row]]:
             else:
                 environments[row["environment"]] = row
     return list(runs.values()), list(environments.values())
+
+
+def used(environments: Iterable[Row], rows: Iterable[Row]) -> list[Row]:
+    """The environments in which these rows were made."""
+    names = {row["environment"] for row in rows}
+    return [each for each in environments if each["environment"] in names]
+
+
+def rounded(value: Any, digits: int = 6) -> float | None:
+    """A number for a row; None, as JSON has it, for a run that has diverged."""
+    return float(f"{float(value):.{digits}g}") if math.isfinite(float(value)) else None
 
 
 def _rows(path: Path, text: str) -> Iterator[Row]:

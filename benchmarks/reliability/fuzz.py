@@ -4,7 +4,7 @@
         --page docs/reliability.md
 
 For maintainers, before a release and after a change of what reads files: ten minutes for each
-format, an hour in all, on one core. Files are mutated by their structure (`fuzzing/mutations.py`)
+format, an hour in all, on one core. Files are mutated by their structure (in `fuzzing`)
 and kept where they reach new code, by atheris where that is installed (`pip install atheris`),
 or else where they end in a new way. Each child process takes one file after another; the parent
 sees it crash or hang. What is a failure:

@@ -28,8 +28,8 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parent.parent))
 from keras_oddsig import solver
-from oddsig_benchmarks import functions
-from reliability.page import publish
+from oddsig_benchmarks import functions, outsiders
+from reliability import page
 
 LIMIT = 5.0  # seconds for one check, on a busy machine, too; a hundredth of it is usual
 
@@ -119,9 +119,9 @@ def try_members(number: int, seed: int) -> tuple[Tally, int]:
 def try_others(number: int, seed: int) -> dict[str, Tally]:
     """Random non-members, equally many of each kind, by kind."""
     tallies = {}
-    for place, (name, kind) in enumerate(functions.KINDS.items()):
+    for place, (name, kind) in enumerate(outsiders.KINDS.items()):
         rng, tally = np.random.default_rng([seed, place]), Tally()
-        for _ in range(math.ceil(number / len(functions.KINDS))):
+        for _ in range(math.ceil(number / len(outsiders.KINDS))):
             check(kind.draw(rng), tally)
         tallies[name] = tally
     return tallies
@@ -130,7 +130,7 @@ def try_others(number: int, seed: int) -> dict[str, Tally]:
 def limits(each: int, seed: int) -> dict[str, float]:
     """By kind, the least power of ten at which violations and all larger ones were refused."""
     found = {}
-    for name, kind in functions.KINDS.items():
+    for name, kind in outsiders.KINDS.items():
         if kind.least is None:
             continue
         least = math.nan
@@ -231,13 +231,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--number", type=int, default=10_000, help="of each of the two sides")
     parser.add_argument("--each", type=int, default=30, help="of each kind and size, for limits")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--page", type=Path)
+    page.add_argument(parser)
     options = parser.parse_args(arguments)
     members, shown = try_members(options.number, options.seed)
     others = try_others(options.number, options.seed)
     least = limits(options.each, options.seed)
     text = section(members, shown, others, least, far_out(), options.seed)
-    publish("members", text, options.page)
+    page.publish("members", text, options.page)
     failures = [*members.wrong, *(w for tally in others.values() for w in tally.wrong)]
     failures += [f"refused: a member, as {reason}" for reason in members.reasons]
     failures += [f"accepted: {name}" for name, tally in others.items() if tally.accepted]

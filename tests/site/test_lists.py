@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import pypi_readme
 from keras_oddsig import cli
 from site_pages import page_of_notebook
 
@@ -28,6 +29,23 @@ def test_every_example_is_listed():
 def test_every_benchmark_is_listed():
     scripts = [*BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("*.sh")]
     assert listed(BENCHMARKS) == sorted(path.name for path in scripts)
+
+
+def test_no_script_is_over_450_lines():
+    scripts = [path for folder in (EXAMPLES, BENCHMARKS, DOCS, ROOT / "tools")
+               for path in folder.rglob("*.py")]  # fmt: skip
+    assert len(scripts) > 100
+    assert [path for path in scripts if len(path.read_text().splitlines()) > 450] == []
+
+
+def test_on_pypi_the_readme_leads_to_the_repository():
+    text = (ROOT / "README.md").read_text()
+    address = "https://github.com/someone/something"
+    led = pypi_readme.led(text, address, "v1.2.3")
+    assert f"]({address}/raw/v1.2.3/docs/images/quickstart.png)" in led
+    assert f"]({address}/blob/v1.2.3/docs/index.md#where-it-comes-from)" in led
+    assert "](https://arxiv.org/abs/2509.23085)" in led
+    assert re.findall(r"\]\((?!https://)", led) == []
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("[!0-9]*.py")), ids=lambda path: path.stem)

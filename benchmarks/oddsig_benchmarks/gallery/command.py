@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
 from .. import arguments as types
-from ..data import MissingDataError
-from ..environment import BACKEND, device, of_machine
+from ..environment import device, of_machine, require_jax
 from ..processes import pin
-from ..progress import run_missing
-from ..results import Results, Row, read
+from ..progress import run_missing, trained
+from ..results import Results, Row, read, used
 from . import unscaled
 from .entries import ENTRIES
 from .page import page_of, table_of
-from .runs import Group, groups_of
+from .runs import groups_of
 from .scores import Comparison, comparisons_of
 from .unscaled import SEEDS, UNSCALED
 
@@ -41,23 +40,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--seeds", type=int, help=f"runs at each learning rate (3; with --unscaled {SEEDS})"
     )
     parser.add_argument("--steps", type=int, help="in place of each model's own")
-    parser.add_argument(
-        "--output", type=Path, default=Path("gallery.jsonl"), help="is continued (%(default)s)"
-    )
     parser.add_argument("--smoke", action="store_true", help="three models, under a minute")
-    parser.add_argument(
-        "--report", nargs="+", type=Path, metavar="FILE", help="trains nothing: writes the page"
-    )
-    parser.add_argument(
-        "--page", type=Path, default=Path("docs/benchmarks/tailor-gallery.md"), help="(%(default)s)"
-    )
+    types.add_results(parser, "gallery.jsonl")
+    types.add_report(parser)
+    types.add_page(parser, "docs/benchmarks/tailor-gallery.md")
     args = parser.parse_args(argv)
     types.require_at_least(1, parser, args, "seeds", "steps")
-    for path in args.report or ():
-        if not path.exists():
-            parser.error(f"no such file. Received: {path}")
-    if not args.report and BACKEND != "jax":
-        parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
+    if not args.report:
+        require_jax(parser)
     if args.unscaled:
         if args.models or args.smoke:
             parser.error("--unscaled has models of its own: without --models and --smoke")
@@ -69,33 +59,21 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def train_all(groups: Iterable[Group], console: Console) -> Iterator[tuple[Group, list[Row]]]:
-    """Each group and its rows; without those whose data are not on this machine."""
-    from .training import train  # not before the backend is known to be JAX
-
-    for group in groups:
-        try:
-            yield group, train(group)
-        except MissingDataError as error:
-            console.print(f"{group.label}: left out: {error}", markup=False)
-
-
 def main(argv: list[str] | None = None) -> Path:
     args = arguments(argv)
     console = Console()
     if args.report:
         return write_page(args.report, args.page)
+    from .training import train  # not before the backend is known to be JAX
+
     pin()
     groups = groups_of(args.models or tuple(ENTRIES), args.seeds, args.steps, args.rates)
-    results = Results(args.output, of_machine(jobs=1) | {"device": device()})
-    try:
-        run_missing(groups, results, lambda todo: train_all(todo, console), console)
-    except KeyboardInterrupt:
-        raise SystemExit(f"stopped; the same command goes on from {args.output}") from None
+    results = Results(args.results, of_machine(jobs=1) | {"device": device()})
+    run_missing(groups, results, lambda todo: trained(todo, train, console), console)
     keys = {key for group in groups for key in group.keys}
-    rows = [row for row in read([args.output])[0] if row["key"] in keys]
+    rows = [row for row in read([args.results])[0] if row["key"] in keys]
     print(unscaled.table_of(rows) if args.unscaled else table_of(_compared(rows), TITLES))
-    return Path(args.output)
+    return Path(args.results)
 
 
 def _compared(rows: Iterable[Row]) -> list[Comparison]:
@@ -106,8 +84,7 @@ def write_page(results: list[Path], page: Path) -> Path:
     rows, environments = read(results)
     if not rows:
         raise SystemExit("these files hold no runs")
-    used = {row["environment"] for row in rows}
-    machines = [each for each in environments if each["environment"] in used]
+    machines = used(environments, rows)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(
         page_of(_compared(rows), machines, TITLES, unscaled.table_of(rows), unscaled.behind(rows))

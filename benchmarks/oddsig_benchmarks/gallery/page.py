@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..reporting import table, table_of_environments
+from ..reporting import from_to, table, table_of_environments
 from ..results import Row
 from .scores import TOLERANCE, Comparison, Score
 from .unscaled import INTRODUCTION
@@ -76,8 +76,8 @@ def page_of(
             title = titles.get(each.model, each.model)
             worse.append(f"{title}: the signal behind `tailor` is called {score.verdict}")
     worse += behind
-    seeds = sorted({len(s.rows) for c in comparisons for s in c.scores.values()})
-    steps = sorted({c.steps for c in comparisons})
+    seeds = [len(s.rows) for c in comparisons for s in c.scores.values()]
+    steps = [c.steps for c in comparisons]
     devices = dict.fromkeys(e["device"] for e in environments)
     sections = [
         "# `tailor` on models that others write",
@@ -88,9 +88,9 @@ def page_of(
         "`ko.tailor(model, x)`, *by hand* the same with the recipe of [the "
         "guide](../guides/initializers.md) for such a network, where it is one of the benchmarks, "
         "drawn from the seeds that `tailor` uses. All have the same batches, "
-        f"{_range(steps)} steps of Adam with a cosine decay, and three learning rates. "
+        f"{from_to(steps)} steps of Adam with a cosine decay, and three learning rates. "
         "A cell is the mean over "
-        f"{_range(seeds)} seeds, their standard deviation, and in brackets the rate, which is the "
+        f"{from_to(seeds)} seeds, their standard deviation, and in brackets the rate, which is the "
         "one with the best mean; an arrow says which way the metric is better. Bold is better by "
         "more than the seeds' spread, which is the standard deviations of both, pooled. The last "
         "column says where `tailor` is worse by more than that, and where it is behind the recipe "
@@ -106,7 +106,3 @@ def page_of(
         f"Device: {'; '.join(devices)}.",
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def _range(numbers: Sequence[int]) -> str:
-    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"

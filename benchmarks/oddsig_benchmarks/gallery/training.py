@@ -8,7 +8,6 @@ the same batches for every method.
 from __future__ import annotations
 
 import functools
-import math
 import time
 from typing import Any
 
@@ -19,8 +18,8 @@ import numpy as np
 
 import keras_oddsig as ko
 
-from ..results import Row
-from ..starts import one_by_one
+from ..results import Row, rounded
+from ..starts import batches, one_by_one
 from . import tasks
 from .catalogue import CATALOGUE
 from .entries import Entry
@@ -92,22 +91,14 @@ def _initialized(entry: Entry, task: tasks.Task, method: str, seed: int) -> tupl
     return [np.asarray(variable.value) for variable in model.trainable_variables], about
 
 
-def _order(samples: int, entry: Entry, steps: int, seed: int) -> np.ndarray:
-    """Indices of the samples of each step, `(steps, batch)`."""
-    rng = np.random.default_rng(seed)
-    batch = min(entry.batch, samples)
-    epochs = -(-steps * batch // samples)
-    order = np.concatenate([rng.permutation(samples) for _ in range(epochs)])
-    return order[: steps * batch].reshape(steps, batch).astype("int32")
-
-
 def train(group: Group) -> list[Row]:
     """The rows of a group's runs."""
     entry, steps = CATALOGUE[group.cell.model], group.cell.steps
     ready = _training(group.cell.model, steps)
     task = ready.task
     start = {seed: _initialized(entry, task, group.method, seed) for seed in group.seeds}
-    order = {seed: _order(task.samples, entry, steps, seed) for seed in group.seeds}
+    batch = min(entry.batch, task.samples)
+    order = {seed: batches(seed, steps, batch, task.samples) for seed in group.seeds}
     stack = (
         jax.tree.map(lambda *each: jnp.stack(each), *(start[seed][0] for _, seed in group.runs)),
         jnp.asarray([rate for rate, _ in group.runs], "float32"),
@@ -126,15 +117,10 @@ def train(group: Group) -> list[Row]:
             "seed": seed,
             "metric": task.metric,
             "higher": task.higher,
-            "score": _finite(score),
-            "loss": _finite(loss),
+            "score": rounded(score),
+            "loss": rounded(loss),
             **start[seed][1],
             "seconds": float(f"{seconds:.3g}"),
         }
         for (rate, seed), loss, score in zip(group.runs, losses, scores, strict=True)
     ]
-
-
-def _finite(value: Any) -> float | None:
-    """Rounded; None, as JSON has it, for a run that has diverged."""
-    return float(f"{float(value):.6g}") if math.isfinite(float(value)) else None

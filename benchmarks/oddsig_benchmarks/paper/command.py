@@ -14,7 +14,7 @@ from rich.console import Console
 
 from .. import arguments as types
 from ..data import MissingDataError
-from ..environment import BACKEND, device, of_machine
+from ..environment import device, of_machine, require_jax
 from ..progress import run_missing
 from ..results import Results, Row, read
 from .cells import DATA, EPOCHS, TABLES, Group, cells_of, smoke
@@ -35,22 +35,17 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--budget", type=float, help="seconds in which to be done")
     parser.add_argument("--smoke", action="store_true", help="tiny networks on digits: seconds")
-    parser.add_argument(
-        "--results", type=Path, default=Path("paper-tables.jsonl"), help="which is continued"
-    )
-    parser.add_argument("--report", nargs="+", type=Path, help="write the page of these results")
-    parser.add_argument("--page", type=Path, default=Path("docs/benchmarks/paper.md"))
-    parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
+    types.add_results(parser, "paper-tables.jsonl")
+    types.add_report(parser)
+    types.add_page(parser, "docs/benchmarks/paper.md")
+    types.add_reading(parser)
     args = parser.parse_args(argv)
     args.seeds = args.seeds if args.seeds is not None else 2 if args.smoke else 10
     types.require_at_least(1, parser, args, "seeds")
     if not 0 < args.epochs_share <= 1:
         parser.error(f"--epochs-share must be in (0, 1]. Received: {args.epochs_share}")
-    for path in (*(args.report or ()), *filter(None, (args.reading,))):
-        if not path.exists():
-            parser.error(f"no such file. Received: {path}")
-    if not args.report and BACKEND != "jax":
-        parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
+    if not args.report:
+        require_jax(parser)
     return args
 
 
@@ -117,8 +112,6 @@ def main(argv: list[str] | None = None) -> Path:
     before = signal.signal(signal.SIGTERM, _interrupt)  # of `timeout`, say
     try:
         run_missing(groups, results, lambda todo: train_all(todo, deadline, console), console)
-    except KeyboardInterrupt:
-        raise SystemExit(f"stopped; the same command goes on from {args.results}") from None
     finally:
         signal.signal(signal.SIGTERM, before)
     return Path(args.results)
@@ -128,8 +121,7 @@ def write_page(args: argparse.Namespace) -> Path:
     rows, environments = read(args.report)
     if not rows:
         raise SystemExit("these files hold no runs")
-    reading = args.reading.read_text().strip() if args.reading else ""
     args.page.parent.mkdir(parents=True, exist_ok=True)
-    args.page.write_text(page_of(rows, environments, reading))
+    args.page.write_text(page_of(rows, environments, args.reading))
     print(args.page)
     return Path(args.page)

@@ -15,7 +15,7 @@ import numpy as np
 
 import keras_oddsig as ko
 
-from ..trainability.methods import Iclr2025
+from ..fixed_noise import FixedNoise
 from .cells import Cell
 from .tasks import Pixels, floats
 
@@ -87,7 +87,7 @@ DRAWS: dict[str, Draw] = {
     "theirs, by inputs": _everywhere(
         lambda seed: ko.OddSigmoidInit("tanh", noise_scale=0.085, seed=seed)
     ),
-    "theirs, by outputs": _everywhere(Iclr2025),
+    "theirs, by outputs": _everywhere(FixedNoise),
     "tailored": _tailored,
     "hartley, scaled input": _recipe,
     "xavier + BN": _XAVIER,

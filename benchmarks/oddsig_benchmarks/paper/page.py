@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..reporting import table, table_of_environments
-from ..results import Row
+from ..reporting import from_to, table, table_of_environments
+from ..results import Row, used
 from . import published
 from .cells import EPOCHS, METHODS, Cell
 from .scores import VARIANTS, Score, Scores, better, compared, scores_of
@@ -30,8 +30,7 @@ def page_of(rows: Sequence[Row], environments: Sequence[Row], reading: str = "")
         reading: What the authors of this project say of the numbers.
     """
     scores = {cell: each for cell, each in scores_of(rows).items() if cell.data in LABELS}
-    used = {row["environment"] for row in rows}
-    machines = [each for each in environments if each["environment"] in used]
+    machines = used(environments, rows)
     devices = dict.fromkeys(each["device"] for each in machines)
     sections = [
         "# The tables of the ICLR 2025 paper",
@@ -182,10 +181,10 @@ def table_of(columns: Sequence[Cell], scores: Scores) -> str:
         rows.append(row)
     if any(found):
         planned = EPOCHS[columns[0].table]
-        epochs = [_range(score.epochs for score in each.values()) for each in found]
+        epochs = [from_to(score.epochs for score in each.values()) for each in found]
         rows.append([f"epochs here (paper: {planned})", *epochs])
         rows.append(
-            ["seeds here", *(_range(len(score.rows) for score in each.values()) for each in found)]
+            ["seeds here", *(from_to(len(score.rows) for score in each.values()) for each in found)]
         )
     return table(["", *(str(cell.size) for cell in columns)], rows)
 
@@ -220,7 +219,7 @@ def xavier(scores: Scores) -> str:
 
 
 def protocol(scores: Scores) -> str:
-    seeds = _range(len(score.rows) for each in scores.values() for score in each.values())
+    seeds = from_to(len(score.rows) for each in scores.values() for score in each.values())
     return "\n".join(
         [
             f"- Seeds: {seeds or 'none'} here, 10 in the paper, 5 with few samples. The methods of "
@@ -259,15 +258,8 @@ def missing(scores: Scores) -> str:
             elif lacks:
                 by_lack.setdefault(f"without {', '.join(lacks)}", []).append(str(cell.size))
             if fewer:
-                lack = f"{_range(fewer)} of {planned} epochs"
+                lack = f"{from_to(fewer)} of {planned} epochs"
                 by_lack.setdefault(lack, []).append(str(cell.size))
         found = "; ".join(f"{', '.join(sizes)}: {lack}" for lack, sizes in by_lack.items())
         lines += [f"- {title}: {found}"] if found else []
     return "\n".join(lines) or "Nothing: every cell has all methods and all epochs."
-
-
-def _range(numbers: Iterator[int] | Sequence[int]) -> str:
-    values = sorted(set(numbers))
-    if not values:
-        return ""
-    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"

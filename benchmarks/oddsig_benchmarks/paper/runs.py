@@ -6,7 +6,6 @@ Imports JAX, by way of `training`.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..results import Row
+from ..results import Row, rounded
 from .cells import Group
 from .methods import DRAWS
 from .tasks import Pixels, load
@@ -156,7 +155,7 @@ class _Stack:
                 "planned": group.epochs,
                 "training_samples": group.cell.samples or there,
                 "curve": [round(float(value), 5) for value in curves[:, i, k]],
-                "loss": _finite(losses[-1, i, k]),
+                "loss": rounded(losses[-1, i, k], digits=5),
                 "seconds_per_step": float(f"{per_step:.3g}"),  # of all runs of the group
             }
             for i, seed in enumerate(group.seeds)
@@ -167,8 +166,3 @@ class _Stack:
 
 def _chosen(group: Group, seed: int, pixels: Pixels) -> np.ndarray:
     return chosen_of(seed, group.cell.samples, len(pixels.x))
-
-
-def _finite(value: float) -> float | None:
-    """Rounded; None, as JSON has it, for a run that has diverged."""
-    return float(f"{value:.5g}") if math.isfinite(value) else None

@@ -12,12 +12,11 @@ import math
 import os
 from pathlib import Path
 
-import keras
 import scipy
 from rich.console import Console
 
 from .. import arguments as types
-from ..environment import device, of_machine
+from ..environment import device, of_machine, require_jax
 from ..processes import in_processes
 from ..progress import run_missing
 from ..results import Results
@@ -55,7 +54,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, help="runs of each method")
     parser.add_argument("--first-seed", type=int, default=0, help="the others follow (%(default)s)")
-    parser.add_argument("--results", type=Path, help="a file of JSON lines, which is continued")
+    types.add_results(parser)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--estimate", action="store_true", help="how long would it take?")
     args = parser.parse_args(argv)
@@ -74,8 +73,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     if not args.groups:
         parser.error(f"no cell of --{args.grid} passes these filters")
-    if keras.backend.backend() != "jax":
-        parser.error(f"needs KERAS_BACKEND=jax. Received: {keras.backend.backend()}")
+    require_jax(parser)
     return args
 
 
@@ -107,8 +105,5 @@ def main(argv: list[str] | None = None) -> Path | float:
     about["versions"]["scipy"] = scipy.__version__
     results = Results(args.results, about)
     work = functools.partial(in_processes, work=train, jobs=args.jobs)
-    try:
-        run_missing(args.groups, results, lambda todo: work(chunks_of(todo, args.jobs)), console)
-    except KeyboardInterrupt:
-        raise SystemExit(f"stopped; the same command goes on from {args.results}") from None
+    run_missing(args.groups, results, lambda todo: work(chunks_of(todo, args.jobs)), console)
     return args.results

@@ -6,7 +6,6 @@ Biases are zero. Nothing here builds a network.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import keras
 
 import keras_oddsig as ko
+
+from ..fixed_noise import FixedNoise
 
 KI = keras.initializers
 
@@ -52,24 +53,6 @@ class Method:
     output: Maker
     structure: str = "plain"
     tailored: bool = False
-
-
-class FixedNoise(KI.Initializer):
-    """Identity plus noise of 0.085, whatever activation and depth; a dense kernel's, (m, n).
-
-    Reference: Lee, Choi, Kim, 2025 (arXiv 2410.02242). Their text divides the noise by the
-    square root of the number of inputs, the code that they published by that of the outputs.
-    """
-
-    def __init__(self, seed: keras.random.SeedGenerator, by_outputs: bool) -> None:
-        self.seed = seed
-        self.by_outputs = by_outputs
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        m, n = shape
-        # OddSigmoidInit divides by the root of m.
-        noise = 0.085 * math.sqrt(m / n) if self.by_outputs else 0.085
-        return ko.OddSigmoidInit("tanh", noise_scale=noise, seed=self.seed)(shape, dtype)
 
 
 def _everywhere(family: str, make: Maker, structure: str = "plain", **options: Any) -> Method:
@@ -151,7 +134,7 @@ METHODS: dict[str, Method] = {
     "he normal": _everywhere("standard", lambda s: KI.HeNormal(seed=s.seed)),
     "lecun normal": _everywhere("standard", lambda s: KI.LecunNormal(seed=s.seed)),
     "orthogonal": _everywhere("standard", lambda s: KI.Orthogonal(seed=s.seed)),
-    "fixed .085, by outputs": _everywhere("paper", lambda s: FixedNoise(s.seed, True)),
+    "fixed .085, by outputs": _everywhere("paper", lambda s: FixedNoise(s.seed)),
     "fixed .085, by inputs": _everywhere("paper", _fixed),
     # An identity into one unit passes the first of its inputs: is it the output that hurts?
     "fixed .085, by inputs, glorot": Method("paper", _fixed, _fixed, _glorot),

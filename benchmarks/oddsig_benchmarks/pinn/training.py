@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import time
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy import optimize
 
-from ..results import Row
+from ..results import Row, rounded
 from .cells import Cell
 from .equations import EQUATIONS, Points, sample
 from .grids import Group, Program
@@ -234,7 +233,7 @@ def train(group: Group) -> list[Row]:
                 "family": method.family,
                 "learning_rate": rate,
                 "seed": seed,
-                **{name: _finite(float(value)) for name, value in numbers.items()},
+                **{name: rounded(float(value)) for name, value in numbers.items()},
                 "iterations": end.iterations,
                 "evaluations": end.evaluations,
                 "seconds_adam": float(f"{seconds:.3g}"),
@@ -242,8 +241,3 @@ def train(group: Group) -> list[Row]:
             }
         )
     return rows
-
-
-def _finite(value: float) -> float | None:
-    """Rounded; None, as JSON has it, for a run that has diverged."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from .. import arguments as types
-from ..environment import BACKEND, device, of_machine
+from ..claims import claims_table
+from ..environment import device, of_machine, require_jax
 from ..processes import pin
 from ..progress import run_missing
-from ..results import Results, read
+from ..results import Results, read, used
 from .methods import METHODS
-from .page import cell_table, claims_table, page_of
+from .page import cell_table, page_of
 from .runs import GRIDS, RATES, SEEDS, groups_of
 from .scores import claims_of, comparisons_of, missing
 
@@ -34,9 +35,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     what.add_argument(
         "--standard", dest="grid", action="store_const", const="standard", help="half an hour"
     )
-    what.add_argument(
-        "--report", nargs="+", type=Path, metavar="FILE", help="trains nothing: writes the page"
-    )
+    types.add_report(what)
     parser.add_argument(
         "--states", action="store_true", help="trains nothing: prints the state at the start"
     )
@@ -50,12 +49,13 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rates", type=types.positive_numbers, help="as in 1e-3;3e-3")
     parser.add_argument("--seeds", type=types.integers, help="as in 0;1;2")
     parser.add_argument("--steps", type=int, help="of the optimizer, in place of the grid's")
-    types.add_files(parser, "sequences.jsonl", "docs/benchmarks/sequences.md")
+    types.add_results(parser, "sequences.jsonl")
+    types.add_page(parser, "docs/benchmarks/sequences.md")
+    types.add_reading(parser)
     args = parser.parse_args(argv)
     types.require_at_least(1, parser, args, "steps")
-    types.require_files(parser, args)
-    if not args.report and BACKEND != "jax":
-        parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
+    if not args.report:
+        require_jax(parser)
     return args
 
 
@@ -80,29 +80,23 @@ def main(argv: list[str] | None = None) -> Path | None:
 
         print(states_table(chosen, args.seeds or SEEDS))
         return None
-    results = Results(args.output, of_machine(jobs=1) | {"device": device()})
-    try:
-        run_missing(groups, results, lambda todo: ((g, train(g)) for g in todo), Console())
-    except KeyboardInterrupt:
-        raise SystemExit(f"stopped; the same command goes on from {args.output}") from None
+    results = Results(args.results, of_machine(jobs=1) | {"device": device()})
+    run_missing(groups, results, lambda todo: ((g, train(g)) for g in todo), Console())
     keys = {key for group in groups for key in group.keys}
-    comparisons = comparisons_of(row for row in read([args.output])[0] if row["key"] in keys)
+    comparisons = comparisons_of(row for row in read([args.results])[0] if row["key"] in keys)
     for each in comparisons:
         print(f"{each.cell.name}\n\n{cell_table(each)}\n")
     print(claims_table(claims_of(comparisons)))
-    return Path(args.output)
+    return Path(args.results)
 
 
-def write_page(results: Iterable[Path], page: Path, reading: Path | None) -> Path:
+def write_page(results: Iterable[Path], page: Path, reading: str) -> Path:
     rows, environments = read(results)
     if not rows:
         raise SystemExit("these files hold no runs")
     comparisons = comparisons_of(rows)
-    used = {row["environment"] for row in rows}
-    machines = [each for each in environments if each["environment"] in used]
-    text = reading.read_text().strip() if reading else ""
+    machines, claims = used(environments, rows), claims_of(comparisons)
     page.parent.mkdir(parents=True, exist_ok=True)
-    claims = claims_of(comparisons)
-    page.write_text(page_of(comparisons, claims, machines, missing(rows), text))
+    page.write_text(page_of(comparisons, claims, machines, missing(rows), reading))
     print(page)
     return page

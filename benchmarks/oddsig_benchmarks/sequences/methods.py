@@ -14,7 +14,7 @@ import keras
 
 import keras_oddsig as ko
 
-from ..trainability.methods import Iclr2025
+from ..fixed_noise import FixedNoise
 
 KI = keras.initializers
 
@@ -78,7 +78,7 @@ METHODS: dict[str, dict[str, Method]] = {
         ),
         "fixed .085": Method(
             "recurrent identity plus noise of .085 (ICLR 2025)",
-            recurrent=lambda s: Iclr2025(s.seed),
+            recurrent=lambda s: FixedNoise(s.seed),
         ),
         "orthogonal": Method("both `Orthogonal`: our input kernel alone", kernel=_orthogonal),
         "rotation": Method(

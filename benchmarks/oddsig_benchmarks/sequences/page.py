@@ -6,18 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..claims import Claim, claims_table
 from ..differences import Difference
-from ..reporting import interval, table, table_of_environments
+from ..reporting import from_to, interval, table, table_of_environments
 from ..results import Row
 from .methods import KERAS, METHODS
-from .scores import Claim, Comparison, Score
+from .scores import Comparison
 
 ROOMS = "benchmarks/oddsig_benchmarks/sequences"
-
-
-def claims_table(claims: Sequence[Claim]) -> str:
-    rows = [[claim.text, f"**{claim.verdict}**", claim.numbers] for claim in claims]
-    return table(["claim", "", "numbers"], rows)
 
 
 def cell_table(each: Comparison) -> str:
@@ -70,6 +66,7 @@ def page_of(
         for name, method in known.items()
         if any(each.cell.layer == layer and name in each.scores for each in comparisons)
     ]
+    seeds = [len(score.rows) for each in comparisons for score in each.scores.values()]
     sections = [
         "# Recurrent networks on long sequences",
         "Written by `benchmarks/sequences.py --report` from its own runs; the tasks are "
@@ -77,7 +74,7 @@ def page_of(
         f"the same network, {_budget(comparisons)}, Adam with a cosine decay, gradients clipped "
         "at a norm of 1, the same batches for a seed, and the same learning rates, of which the "
         "mean on the validation set chooses one. Numbers are means over "
-        f"{_seeds(comparisons)} seeds on the test set, with 95% bootstrap intervals; differences "
+        f"{from_to(seeds)} seeds on the test set, with 95% bootstrap intervals; differences "
         "are paired over seeds. *Ahead* and *behind* are differences whose interval leaves 0 out, "
         "all others are *even*; over so few seeds such an interval is rather too narrow.",
         claims_table(claims),
@@ -103,9 +100,3 @@ def page_of(
 def _budget(comparisons: Sequence[Comparison]) -> str:
     batches = sorted({(c.cell.steps, c.cell.batch) for c in comparisons})
     return " or ".join(f"{steps:,} batches of {size}" for steps, size in batches)
-
-
-def _seeds(comparisons: Sequence[Comparison]) -> str:
-    scores: list[Score] = [score for each in comparisons for score in each.scores.values()]
-    numbers = sorted({len(score.rows) for score in scores})
-    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from ..claims import Claim
 from ..differences import Difference
 from ..reporting import interval
 from ..results import Row
@@ -130,18 +130,6 @@ def missing(rows: Iterable[Row]) -> list[str]:
         if number:
             lacking.setdefault(group.cell, []).append(f"*{group.method}* ({number})")
     return [f"{cell.name}: {', '.join(methods)}" for cell, methods in lacking.items()]
-
-
-class Claim(NamedTuple):
-    """A sentence, whether it holds, and the numbers."""
-
-    text: str
-    holds: bool
-    numbers: str
-
-    @property
-    def verdict(self) -> str:
-        return "holds" if self.holds else "does not hold"
 
 
 def claims_of(comparisons: Sequence[Comparison]) -> list[Claim]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-from typing import Any
 
 import keras
 import numpy as np
 
 import keras_oddsig as ko
 
-from ..results import Row
+from ..results import Row, rounded
 from ..starts import Training, accuracy, crossentropy, of_model, one_by_one
 from .methods import METHODS, Setting
 from .runs import Cell, Group
@@ -75,7 +73,7 @@ def train(group: Group) -> list[Row]:
     rows = []
     for rate, seed in group.runs:
         outcome = outcomes[group.method, seed, rate]
-        parts = ({n: _finite(v) for n, v in zip(MEASURES, p, strict=True)} for p in outcome.scores)
+        parts = ({n: rounded(v) for n, v in zip(MEASURES, p, strict=True)} for p in outcome.scores)
         validation, test = parts
         rows.append(
             {
@@ -88,12 +86,7 @@ def train(group: Group) -> list[Row]:
                 "chance": float(f"{task.chance:.6g}"),
                 "validation": validation,
                 "test": test,
-                "loss": _finite(outcome.loss),
+                "loss": rounded(outcome.loss),
             }
         )
     return rows
-
-
-def _finite(value: Any) -> float | None:
-    """Rounded; None, as JSON has it, for a run that has diverged."""
-    return float(f"{float(value):.6g}") if math.isfinite(float(value)) else None

@@ -95,7 +95,7 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, help="a file of JSON lines, which is continued")
+    types.add_results(parser)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument(
         "--plain", action="store_true", help="one Keras model at a time on JAX, too"
@@ -143,17 +143,14 @@ def main(argv: list[str] | None = None) -> Path | float:
         return estimate(groups, args.jobs, args.plain, console)
     work = functools.partial(train, plain=args.plain)
     results = Results(args.results, of_machine(args.jobs))
-    try:
-        run_missing(
-            groups,
-            results,
-            lambda todo: (
-                on_ray(todo, work, args.ray_address)
-                if args.ray
-                else in_processes(chunks_of(todo, args.jobs), work, args.jobs)
-            ),
-            console,
-        )
-    except KeyboardInterrupt:
-        raise SystemExit(f"stopped; the same command goes on from {args.results}") from None
+    run_missing(
+        groups,
+        results,
+        lambda todo: (
+            on_ray(todo, work, args.ray_address)
+            if args.ray
+            else in_processes(chunks_of(todo, args.jobs), work, args.jobs)
+        ),
+        console,
+    )
     return args.results

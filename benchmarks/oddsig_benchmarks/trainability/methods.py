@@ -21,6 +21,8 @@ from scipy import integrate, optimize
 
 import keras_oddsig as ko
 
+from ..fixed_noise import FixedNoise
+
 KI = keras.initializers
 
 
@@ -133,22 +135,6 @@ def edge_of_chaos(activation: ko.OddSigmoid, depth: int) -> tuple[float, float]:
     omega = activation.profile.critical_gain
     w, b = _edge(activation.reference, omega, depth)
     return omega * w, omega * b
-
-
-class Iclr2025(KI.Initializer):
-    """Identity plus noise of 0.085, whatever activation and depth; a dense kernel's, (m, n).
-
-    Reference: Lee, Choi, Kim, 2025 (arXiv 2410.02242). As in the code that the authors
-    published, the noise is divided by the square root of the number of outputs.
-    """
-
-    def __init__(self, seed: keras.random.SeedGenerator) -> None:
-        self.seed = seed
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        m, n = math.prod(shape[:-1]), shape[-1]
-        noise = 0.085 * math.sqrt(m / n)  # OddSigmoidInit divides by the root of m
-        return ko.OddSigmoidInit("tanh", noise_scale=noise, seed=self.seed)(shape, dtype)
 
 
 class SparseNoise(KI.Initializer):
@@ -281,7 +267,7 @@ METHODS: dict[str, Method] = {
         bias=lambda s: edge_of_chaos(s.activation, s.depth)[1],
     ),
     "identity": _everywhere("tuned", lambda s: KI.Identity(), without=("cnn", "cifar10_cnn")),
-    "fixed .085": _everywhere("tuned", lambda s: Iclr2025(s.seed)),
+    "fixed .085": _everywhere("tuned", lambda s: FixedNoise(s.seed)),
     "lsuv": _everywhere(
         "tuned", lambda s: KI.Orthogonal(seed=s.seed), lsuv=True, without=_NO_LAYERS
     ),

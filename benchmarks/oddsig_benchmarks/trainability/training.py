@@ -7,12 +7,11 @@ and where it is written is `results`'s.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 import warnings
 
 from ..environment import BACKEND
-from ..results import Row
+from ..results import Row, rounded
 from .grids import EVERY, Group
 from .methods import METHODS, activation_named
 from .plain import train_plain
@@ -64,15 +63,10 @@ def _row(group: Group, run: tuple[float, int], outcome: Outcome, per_step: float
         "slope": round(activation_named(cell.activation).profile.slope, 6),
         "metric": "accuracy",
         "chance": round(task.chance, 5),
-        "test": _finite(outcome.test),
-        "validation": _finite(outcome.curve[-1]),
-        "loss": _finite(outcome.losses[-1]),
+        "test": rounded(outcome.test),
+        "validation": rounded(outcome.curve[-1]),
+        "loss": rounded(outcome.losses[-1]),
         "curve_steps": list(range(EVERY, cell.steps + 1, EVERY)),
-        "curve": [_finite(value) for value in outcome.curve],
+        "curve": [rounded(value) for value in outcome.curve],
         "seconds_per_step": float(f"{per_step:.3g}"),
     }
-
-
-def _finite(value: float) -> float | None:
-    """Rounded; None, as JSON has it, for a run that has diverged."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None

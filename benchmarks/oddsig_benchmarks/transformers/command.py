@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
 from .. import arguments as types
-from ..data import MissingDataError
-from ..environment import BACKEND, device, of_machine
+from ..environment import device, of_machine, require_jax
 from ..processes import pin
-from ..progress import run_missing
-from ..results import Results, Row, read
+from ..progress import run_missing, trained
+from ..results import Results, Row, read, used
 from .methods import METHODS
 from .page import page_of, tables_of
 from .pictures import draw
@@ -36,9 +35,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "parts": "what of `tailor` does it: three cells, half an hour",
     }.items():
         what.add_argument(f"--{grid}", dest="grid", action="store_const", const=grid, help=said)
-    what.add_argument(
-        "--report", nargs="+", type=Path, metavar="FILE", help="trains nothing: writes the page"
-    )
+    types.add_report(what)
     for name, known in (("cells", CELLS), ("methods", NAMES)):
         parser.add_argument(
             f"--{name}",
@@ -49,14 +46,15 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rates", type=types.positive_numbers, help="to choose from: 1e-3;3e-3")
     parser.add_argument("--seeds", type=types.integers, help="to show: 0;1;2")
     parser.add_argument("--steps", type=int, help="of the optimizer, in place of the grid's")
-    types.add_files(parser, "transformers.jsonl", "docs/benchmarks/transformers.md")
+    types.add_results(parser, "transformers.jsonl")
+    types.add_page(parser, "docs/benchmarks/transformers.md")
+    types.add_reading(parser)
     args = parser.parse_args(argv)
     types.require_at_least(1, parser, args, "steps")
     if CHOOSING in (args.seeds or ()):
         parser.error(f"--seeds must leave out {CHOOSING}, which chooses the rate")
-    types.require_files(parser, args)
-    if not args.report and BACKEND != "jax":
-        parser.error(f"needs KERAS_BACKEND=jax. Received: {BACKEND}")
+    if not args.report:
+        require_jax(parser)
     return args
 
 
@@ -70,15 +68,12 @@ def main(argv: list[str] | None = None) -> Path:
     parts = args.grid == "parts"
     methods = [name for name in METHODS if name in args.methods and METHODS[name].part == parts]
     chosen = [cell for cell in GRIDS[args.grid]() if cell.short in args.cells]
-    results = Results(args.output, of_machine(jobs=1) | {"device": device()})
+    results = Results(args.results, of_machine(jobs=1) | {"device": device()})
     groups: list[Group] = []
-    try:
-        for cell in chosen:
-            groups += run_cell(cell.lasting(args.steps), methods, rates, seeds, results)
-    except KeyboardInterrupt:
-        raise SystemExit(f"stopped; the same command goes on from {args.output}") from None
-    print(tables_of(comparisons_of(rows_of(groups, args.output))))
-    return Path(args.output)
+    for cell in chosen:
+        groups += run_cell(cell.lasting(args.steps), methods, rates, seeds, results)
+    print(tables_of(comparisons_of(rows_of(groups, args.results))))
+    return Path(args.results)
 
 
 def run_cell(
@@ -89,27 +84,18 @@ def run_cell(
     results: Results,
 ) -> list[Group]:
     """What the file lacks of a cell: of each method the choice of a rate, then what it brings."""
+    from .training import train  # not before the backend is known to be JAX
+
     console = Console()
     choices = {name: groups_of(cell, name, rates, [CHOOSING]) for name in methods}
     groups = [group for each in choices.values() for group in each]
-    run_missing(groups, results, lambda todo: train_all(todo, console), console)
+    run_missing(groups, results, lambda todo: trained(todo, train, console), console)
     shown = []
     for name, tried in choices.items():
         rows = rows_of(tried, results.path)
         shown += groups_of(cell, name, [chosen_rate(rows)], seeds) if rows else []
-    run_missing(shown, results, lambda todo: train_all(todo, console), console)
+    run_missing(shown, results, lambda todo: trained(todo, train, console), console)
     return groups + shown
-
-
-def train_all(groups: Iterable[Group], console: Console) -> Iterator[tuple[Group, list[Row]]]:
-    """Each group and its rows; without those whose data are not on this machine."""
-    from .training import train  # not before the backend is known to be JAX
-
-    for group in groups:
-        try:
-            yield group, train(group)
-        except MissingDataError as error:
-            console.print(f"{group.label}: left out: {error}", markup=False)
 
 
 def rows_of(groups: Iterable[Group], path: Path) -> list[Row]:
@@ -118,16 +104,14 @@ def rows_of(groups: Iterable[Group], path: Path) -> list[Row]:
     return [row for row in read([path])[0] if row["key"] in keys] if path.exists() else []
 
 
-def write_page(results: Iterable[Path], page: Path, reading: Path | None) -> Path:
+def write_page(results: Iterable[Path], page: Path, reading: str) -> Path:
     rows, environments = read(results)
     comparisons = comparisons_of(rows)
     if not comparisons:
         raise SystemExit("these files hold no runs on seeds that are shown")
-    used = {row["environment"] for row in rows}
-    machines = [each for each in environments if each["environment"] in used]
-    text = reading.read_text().strip() if reading else ""
+    machines = used(environments, rows)
     page.parent.mkdir(parents=True, exist_ok=True)
     picture = draw(comparisons, page)
-    page.write_text(page_of(comparisons, machines, missing(rows), text, picture))
+    page.write_text(page_of(comparisons, machines, missing(rows), reading, picture))
     print(page)
     return page

@@ -5,22 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..claims import claims_table
 from ..differences import Difference
-from ..reporting import table, table_of_environments
+from ..reporting import from_to, table, table_of_environments
 from ..results import Row
 from .methods import LAYER_NORM, METHODS, TANH
 from .models import HEADS
 from .runs import CHOOSING, RATES, Cell
-from .scores import GAP, NEAR, NOISE, UNITS, Claim, Comparison, Score, claims_of
+from .scores import GAP, NEAR, NOISE, UNITS, Comparison, Score, claims_of
 
 ROOMS = "benchmarks/oddsig_benchmarks/transformers"
 NOTHING = "-"
 WHOLE = (LAYER_NORM, TANH, "tailored DyT")  # between which the methods stand that lack a part
-
-
-def claims_table(claims: Sequence[Claim]) -> str:
-    rows = [[claim.text, f"**{claim.verdict}**", claim.numbers] for claim in claims]
-    return table(["claim", "", "numbers"], rows)
 
 
 def summary(metric: str, comparisons: Sequence[Comparison], parts: bool = False) -> str:
@@ -112,6 +108,7 @@ def page_of(
         picture: The file with the curves, beside the page.
     """
     used = [name for name in METHODS if any(name in each.scores for each in comparisons)]
+    seeds = [len(score.rows) for each in comparisons for score in each.scores.values()]
     metrics = _metrics(comparisons)
     some = [c for c in comparisons if any(METHODS[name].part for name in c.scores)]
     near = ", ".join(f"{NEAR[metric]:g} ({UNITS[metric]})" for metric in metrics)
@@ -126,7 +123,7 @@ def page_of(
         "16 patches. In a cell every method has the same network but for what normalizes, for a "
         "seed the same initial weights of all else and the same batches, and Adam at a constant "
         f"rate. Of {', '.join(f'{rate:g}' for rate in RATES)} the loss on the validation set "
-        f"chooses one, on seed {CHOOSING}; shown are other seeds, {_seeds(comparisons)}, on the "
+        f"chooses one, on seed {CHOOSING}; shown are other seeds, {from_to(seeds)} of them, on the "
         "test set: the mean, and in brackets the smallest and the largest. A run that has diverged "
         "counts as one that has learned nothing.",
         "## What holds, and what does not",
@@ -186,9 +183,3 @@ def page_of(
 
 def _described(cell: Cell) -> str:
     return f"{cell.name} of {cell.batch}, {cell.blocks} blocks of width {cell.width}"
-
-
-def _seeds(comparisons: Sequence[Comparison]) -> str:
-    numbers = {len(score.rows) for each in comparisons for score in each.scores.values()}
-    ends = sorted({min(numbers), max(numbers)})
-    return f"{' to '.join(map(str, ends))} of them"

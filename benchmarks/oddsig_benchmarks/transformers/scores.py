@@ -9,10 +9,10 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from ..claims import Claim
 from ..differences import Difference
 from ..results import Row
 from .methods import LAYER_NORM, METHODS
@@ -188,18 +188,6 @@ def missing(rows: Sequence[Row]) -> list[str]:
         if lacking:
             lines.append(f"{cell.name}: {', '.join(lacking)}")
     return lines
-
-
-class Claim(NamedTuple):
-    """A sentence, whether it holds, and the numbers."""
-
-    text: str
-    holds: bool
-    numbers: str
-
-    @property
-    def verdict(self) -> str:
-        return "holds" if self.holds else "does not hold"
 
 
 def claims_of(comparisons: Sequence[Comparison]) -> list[Claim]:

@@ -14,7 +14,7 @@ import jax
 import keras
 import numpy as np
 
-from ..results import Row
+from ..results import Row, rounded
 from ..starts import accuracy, batches, crossentropy, descent, of_model
 from .methods import METHODS, of_norm
 from .models import network
@@ -156,18 +156,13 @@ def train(group: Group) -> list[Row]:
                 "learning_rate": rate,
                 "seed": seed,
                 "metric": task.metric,
-                "chance": _rounded(task.chance),
-                "validation": {name: _rounded(value) for name, value in found.validation.items()},
-                "test": {name: _rounded(value) for name, value in found.test.items()},
-                "loss": _rounded(float(np.mean(found.losses[-max(1, group.cell.steps // 10) :]))),
-                "curve": [[step, _rounded(value)] for step, value in found.curve],
-                "step_seconds": _rounded(seconds),
-                "step_processor_seconds": _rounded(processor),
+                "chance": rounded(task.chance),
+                "validation": {name: rounded(value) for name, value in found.validation.items()},
+                "test": {name: rounded(value) for name, value in found.test.items()},
+                "loss": rounded(float(np.mean(found.losses[-max(1, group.cell.steps // 10) :]))),
+                "curve": [[step, rounded(value)] for step, value in found.curve],
+                "step_seconds": rounded(seconds),
+                "step_processor_seconds": rounded(processor),
             }
         )
     return rows
-
-
-def _rounded(value: float) -> float | None:
-    """None, as JSON has it, for a run that has diverged."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -6,24 +6,11 @@ A claim is a function of the cells' scores; how it is printed is not its busines
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from ...claims import Claim
 from .scores import FAMILIES, PLAIN, CellScores, Score
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence, whether it holds (None: not measured), and the numbers."""
-
-    text: str
-    holds: bool | None
-    numbers: str
-
-    @property
-    def verdict(self) -> str:
-        return {True: "holds", False: "does not hold", None: "not measured"}[self.holds]
 
 
 def claims_of(cells: list[CellScores]) -> list[Claim]:

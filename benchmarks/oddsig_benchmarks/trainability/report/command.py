@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ... import arguments as types
+from ...claims import Claim
 from ...results import Row, read
-from .claims import Claim, claims_of
+from .claims import claims_of
 from .page import details_of, page_of
 from .pictures import draw
 from .scores import CellScores, cells_of
@@ -19,35 +21,29 @@ def main(argv: list[str] | None = None) -> list[Claim]:
     parser = argparse.ArgumentParser(
         description="Scores the runs of the trainability benchmark and writes the page about them."
     )
-    parser.add_argument("results", nargs="+", type=Path, help="of trainability.py")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("docs/benchmarks/trainability.md"),
-        help="the page; its long tables go beside it, into one that ends in -cells (%(default)s)",
-    )
-    parser.add_argument("--reading", type=Path, help="Markdown that the page takes in")
-    parser.add_argument("--fresh", type=Path, help="results of other seeds, for a section")
-    parser.add_argument("--noise", type=Path, help="results of the grid --noise, for a section")
+    parser.add_argument("results", nargs="+", type=types.existing, help="of trainability.py")
+    types.add_page(parser, "docs/benchmarks/trainability.md")
+    types.add_reading(parser)
+    for name, said in (("fresh", "of other seeds"), ("noise", "of the grid --noise")):
+        parser.add_argument(
+            f"--{name}", type=types.existing, metavar="FILE", help=f"results {said}, for a section"
+        )
     args = parser.parse_args(argv)
-    for path in (*args.results, *filter(None, (args.reading, args.fresh, args.noise))):
-        if not path.exists():
-            parser.error(f"no such file. Received: {path}")
     rows, environments = read(args.results)
     cells = cells_of(rows)
     if not cells:
         parser.error("these files hold no runs")
     fresh, noise = (_also(path, environments) for path in (args.fresh, args.noise))
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    first, *others = draw(cells, args.output)
-    reading = args.reading.read_text().strip() if args.reading else ""
-    details = args.output.with_stem(f"{args.output.stem}-cells")
-    args.output.write_text(page_of(cells, environments, first, details.name, reading, noise))
-    details.write_text(details_of(cells, environments, others, args.output.name, fresh))
+    page: Path = args.page
+    page.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = draw(cells, page)
+    details = page.with_stem(f"{page.stem}-cells")
+    page.write_text(page_of(cells, environments, first, details.name, args.reading, noise))
+    details.write_text(details_of(cells, environments, others, page.name, fresh))
     claims = claims_of(cells)
     for claim in claims:
         print(f"{claim.verdict:13}", claim.text, claim.numbers, sep=" | ")
-    print(args.output)
+    print(page)
     return claims
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...claims import claims_table
 from ...reporting import table, table_of_environments
 from ...results import Row
 from .claims import claims_of, lost, pairs_of, steps_in_words
@@ -170,16 +171,13 @@ def page_of(
     runs = sum(len(s.seeds) for c in cells for s in c.scores.values())
     lost_cells = "; ".join(c.name for c, _, _ in lost(cells)) or "none"
     sections = [
-        "# Benchmarks",
+        "# Trainability",
         "Which initialization trains a network of odd, saturating activations, how deep, and where "
         f"does ours lose? {HOW} {len(cells)} cells, {runs} runs at the chosen learning rates; "
         f"every method in every cell: [the tables]({details}).",
         f"![Test accuracy by depth]({picture})",
         "## What was claimed, and what was found",
-        table(
-            ["claim", "verdict", "numbers"],
-            [[c.text, f"**{c.verdict}**", c.numbers] for c in claims_of(cells)],
-        ),
+        claims_table(claims_of(cells), "verdict"),
         *([reading] if reading else []),
         "## Ours against the best of the others",
         "The better of our two methods against the best competitor, each chosen by the "
@@ -214,7 +212,7 @@ def details_of(
         fresh: Cells run with seeds that had no part in any choice.
     """
     sections = [
-        "# Benchmarks: every method in every cell",
+        "# Trainability: every method in every cell",
         f"Begin with [the page]({page}) that says what follows from these tables. {HOW} {TERMS}",
         *tailored_section(cells, environments, fresh),
         *fresh_section(list(fresh)),

@@ -592,7 +592,7 @@ class TestPrecision:
     @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
     def test_a_layer_gets_the_dtype_of_its_policy_and_trains(self, cls, policy, mode, to_numpy):
         if mode == "jit_compile" and keras.backend.backend() == "torch":
-            if policy != "float32":
+            if policy != "float32" or cls is not ko.OddSigmoidInit:
                 pytest.skip("one run of PyTorch's slow compiler is enough")
             if shutil.which("g++") is None:
                 pytest.skip("PyTorch's compiler needs a C++ compiler")

@@ -2,7 +2,10 @@
 
 import os
 
+import keras
 import pytest
+
+ON_JAX = keras.backend.backend() == "jax"
 
 
 @pytest.fixture(scope="module")
@@ -10,6 +13,7 @@ def quickstart(load_example):
     return load_example("quickstart")
 
 
+@pytest.mark.skipif(not ON_JAX, reason="`make demo` runs on JAX")
 def test_ours_learns_where_the_baselines_stay_at_chance(quickstart, tmp_path):
     # 30 layers: enough to kill a slope of 1/2, and soon compiled.
     runs = quickstart.main(
@@ -35,6 +39,7 @@ def test_bad_arguments_end_with_one_line(quickstart, capsys):
 @pytest.mark.skipif(
     "TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is not set: MNIST is absent"
 )
+@pytest.mark.skipif(not ON_JAX, reason="the files are read without a backend")
 # TensorFlow Datasets and what it imports are not ours to mend.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_mnist_loads_standardized(quickstart):

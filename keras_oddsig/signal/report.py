@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -22,6 +22,10 @@ from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, Measurement, measurement, pooled
 from keras_oddsig.signal.predictions import predict, predict_derivatives
 from keras_oddsig.signal.verdicts import HEALTHY, advice_on, judge
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class SignalReport:
         """Writes `to_dict()` to a file."""
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
 
-    def print(self, console: Any = None) -> None:
+    def print(self, console: Console | None = None) -> None:
         """Prints a table and the verdict.
 
         Args:
@@ -160,7 +164,7 @@ class SignalReport:
         start = f", from {self.start} on" if self.start else ""
         console.print(f"{self.verdict}{start}. {self.advice}", markup=False, highlight=False)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """`keras_oddsig.plot_spread` of this report."""
         from keras_oddsig import plotting
 

@@ -170,8 +170,7 @@ def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None
         if isinstance(depth, str):
             raise ValueError(f"`depth` must be 'auto' or an integer. Received: depth={depth!r}")
         _arguments.integer("depth", depth, at_least=1)
-    if not isinstance(dry_run, bool):
-        raise TypeError(f"`dry_run` must be a boolean. Received: dry_run={dry_run!r}")
+    _arguments.boolean("dry_run", dry_run)
     if seed is not None:
         _arguments.integer("seed", seed, at_least=0)
         if seed >= 2**32:

@@ -233,10 +233,14 @@ class TestNotNamed:
         model.layers[1].bias.assign(np.full(WIDTH, np.nan))
         assert advice(model, samples(WIDTH)).startswith("Look at what enters")
 
-    def test_of_data_that_are_not_finite(self):
+    @pytest.mark.parametrize("number", [np.nan, np.inf])
+    def test_of_data_that_are_not_finite(self, number):
         x = samples(WIDTH, number=300)
-        x[280, 3] = np.nan
-        found = advice(chain(3), x)
+        x[280, 3] = number  # of which tanh makes 1, if it is infinite
+        report = ko.signal_report(chain(3), x)
+        found = report.advice
+        assert (report.verdict, report.start) == ("not finite", report.layers[0].name)
+        assert report.layers[0].verdict == "not finite"
         assert found.startswith("`x` holds numbers that are not finite, in 2.27% of feature 3: ")
         assert "Look at" not in found
 

@@ -281,15 +281,24 @@ def _report(
     where = None
     for batch in itertools.chain([first], stream):
         parts.append(measure(*batch))
-        if where is None and not np.isfinite(parts[-1].table["mean"]).all():
+        if where is None and not _is_finite(parts[-1]):
             where = where_not_finite(batch[0], x)
     report = _report_of_parts(model, parts, first[0], measure, derivatives)
-    if where is None or report.verdict != "not finite":
+    if where is None:
         return report
     advice = (
         f"`x` holds numbers that are not finite{where}: fill in what is missing, or leave it out."
     )
-    return replace(report, advice=advice)
+    if report.verdict == "not finite":
+        return replace(report, advice=advice)
+    # An activation takes an infinite number to its bound, and no layer shows it.
+    first = replace(report.layers[0], verdict="not finite")
+    return SignalReport((first, *report.layers[1:]), "not finite", first.name, advice)
+
+
+def _is_finite(measured: Measured) -> bool:
+    """Whether what enters, as far as it is known, and what comes of it are finite numbers."""
+    return math.isfinite(measured.source.rms) and bool(np.isfinite(measured.table["mean"]).all())
 
 
 def _report_of_parts(

@@ -292,8 +292,8 @@ def _report(
     if report.verdict == "not finite":
         return replace(report, advice=advice)
     # An activation takes an infinite number to its bound, and no layer shows it.
-    first = replace(report.layers[0], verdict="not finite")
-    return SignalReport((first, *report.layers[1:]), "not finite", first.name, advice)
+    row = replace(report.layers[0], verdict="not finite")
+    return SignalReport((row, *report.layers[1:]), "not finite", row.name, advice)
 
 
 def _is_finite(measured: Measured) -> bool:

@@ -282,8 +282,9 @@ def _why(report: TailorReport) -> str:
     rows: list[TailoredKernel | TailoredRate] = [*report.kernels, *report.rates]
     if not rows:
         return "it has no kernels"
-    reasons = "; ".join(f"{row.layer}: {row.reason}" for row in rows[:_SHOWN])
-    return f"{reasons}{'; and so on, as the report says' if len(rows) > _SHOWN else ''}"
+    reasons = list(dict.fromkeys(f"{row.layer}: {row.reason}" for row in rows))
+    more = ["and so on, as the report says"] if len(reasons) > _SHOWN else []
+    return "; ".join([*reasons[:_SHOWN], *more])
 
 
 def _report(

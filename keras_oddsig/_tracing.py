@@ -103,7 +103,8 @@ def require_trainable(function: Callable[[Any], Any]) -> None:
         case "jax":
             import jax
 
-            jax.eval_shape(function, x)
+            # Not the function itself: JAX must hold it weakly, and ends the process at NumPy's.
+            jax.eval_shape(lambda x: function(x), x)
         case "tensorflow":
             import tensorflow as tf
 

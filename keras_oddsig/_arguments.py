@@ -50,6 +50,12 @@ def integer(name: str, value: Any, *, at_least: int) -> None:
     real(name, value, at_least=at_least)
 
 
+def boolean(name: str, value: Any) -> None:
+    """Checks that an argument is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a boolean. Received: {name}={shown(value)}")
+
+
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Checks that an argument is one of a few words."""
     if not isinstance(value, str) or value not in choices:

@@ -45,7 +45,7 @@ class KernelAxes:
 
         Args:
             shape: A sequence of integers: `(*window, inputs, outputs)` where no axes are given.
-            input_axes, output_axes: As the initializers take them, checked by `axes`.
+            input_axes, output_axes: As the initializers take them, checked by `pair`.
             gates: How many maps lie side by side in the outputs.
 
         Raises:
@@ -120,8 +120,21 @@ class KernelAxes:
         return kernel if back == list(range(len(order))) else ops.transpose(kernel, back)
 
 
-def axes(name: str, value: Any) -> list[int] | None:
-    """An axis or a sequence of axes as a list, as in `keras.initializers.VarianceScaling`."""
+def pair(input_axes: Any, output_axes: Any) -> tuple[list[int] | None, list[int] | None]:
+    """The two arguments as lists, as in `keras.initializers.VarianceScaling`."""
+    inputs, outputs = _listed("input_axes", input_axes), _listed("output_axes", output_axes)
+    if (inputs is None) != (outputs is None):
+        raise ValueError(
+            "`input_axes` and `output_axes` must be given together. "
+            f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}"
+        )
+    if outputs == []:
+        raise ValueError("`output_axes` must name an axis. Received: output_axes=[]")
+    return inputs, outputs
+
+
+def _listed(name: str, value: Any) -> list[int] | None:
+    """An axis, or a sequence of axes, as a list."""
     if value is None:
         return None
     found = value.tolist() if isinstance(value, np.ndarray) else value

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_oddsig import _functions, solver
+from keras_oddsig import _functions, _tracing, solver
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,16 @@ def unit(function: Any) -> _functions.Unit:
     """Measures a function or a registered one's name; NotOddSigmoidError if out of the class."""
     function = _resolve(function)
     reference = _Evaluated(function)
-    return _functions.Unit(function, reference, solver.profile_of(reference))
+    profile = solver.profile_of(reference)
+    try:
+        _tracing.require_trainable(function)
+    except Exception as error:  # each backend raises its own
+        raise TypeError(
+            "`function` must be made of functions of tensors, such as those of `keras.ops`: "
+            "NumPy's, for one, cannot be compiled or have no gradient. "
+            f"Received: function={function!r}, which ends in a {type(error).__name__}"
+        ) from error
+    return _functions.Unit(function, reference, profile)
 
 
 def _resolve(function: Any) -> Callable[[Any], Any]:

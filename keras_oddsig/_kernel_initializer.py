@@ -67,15 +67,7 @@ class KernelInitializer(keras.initializers.VarianceScaling):
         self._identifier = activation
         self.depth = int(depth)
         self.gates = int(gates)
-        self.input_axes = _axes.axes("input_axes", input_axes)
-        self.output_axes = _axes.axes("output_axes", output_axes)
-        if (self.input_axes is None) != (self.output_axes is None):
-            raise ValueError(
-                "`input_axes` and `output_axes` must be given together. "
-                f"Received: input_axes={input_axes!r}, output_axes={output_axes!r}"
-            )
-        if self.output_axes == []:
-            raise ValueError("`output_axes` must name an axis. Received: output_axes=[]")
+        self.input_axes, self.output_axes = _axes.pair(input_axes, output_axes)
         self.seed = _seeds.checked(seed)
         self._repetitions = _seeds.Repetitions()
         if input_dim is not None:

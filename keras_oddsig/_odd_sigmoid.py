@@ -99,10 +99,7 @@ class OddSigmoid(_Instance):
     ) -> None:
         _arguments.real("amplitude", amplitude, above=0)
         _arguments.real("rate", rate, above=0)
-        if not isinstance(trainable_rate, bool):
-            raise TypeError(
-                f"`trainable_rate` must be a boolean. Received: trainable_rate={trainable_rate!r}"
-            )
+        _arguments.boolean("trainable_rate", trainable_rate)
         unit = function if isinstance(function, _functions.Unit) else _foreign.unit(function)
         # No autocasting: the dtype of the output is that of the input.
         super().__init__(unit.function, autocast=False, **kwargs)

@@ -1,4 +1,4 @@
-"""In which trace a line runs, if in any: the backends' own ways to tell.
+"""In which trace a line runs, if in any, and which functions can be traced, as each backend tells.
 
 A part of `_backend`, below the rest of it: what else they do each in its own way is there.
 """
@@ -6,7 +6,7 @@ A part of `_backend`, below the rest of it: what else they do each in its own wa
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import keras
@@ -94,3 +94,24 @@ def fuses() -> bool:
             return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
         case _:
             return False
+
+
+def require_trainable(function: Callable[[Any], Any]) -> None:
+    """Raises an error, of any kind, where a function of a tensor is none to train a model with."""
+    x = ops.ones((2,))
+    match _BACKEND:
+        case "jax":
+            import jax
+
+            # Not the function itself: JAX must hold it weakly, and ends the process at NumPy's.
+            jax.eval_shape(lambda x: function(x), x)
+        case "tensorflow":
+            import tensorflow as tf
+
+            tf.function(function, autograph=False).get_concrete_function(x)
+        case _:
+            import torch
+
+            with torch.enable_grad():
+                if not function(x.requires_grad_()).requires_grad:
+                    raise ValueError("It has no gradient.")

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import keras
 import numpy as np
@@ -23,6 +23,9 @@ from keras_oddsig._batch_count import BatchCount
 from keras_oddsig.signal import data as fit_data
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.measurement import Measured, measurement, pooled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ActivationSpread"]
 
@@ -57,7 +60,7 @@ class SpreadHistory:
             raise ImportError("`to_pandas` needs pandas: pip install pandas") from error
         return pd.DataFrame(self.rows, columns=list(plotting.COLUMNS))
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """`keras_oddsig.plot_spread` of this history."""
         return plotting.plot_spread(self, ax)
 
@@ -165,9 +168,9 @@ class ActivationSpread(keras.callbacks.Callback):
         self.data = data
         self.layers = layers
         self.frequency = frequency
-        self.csv_path = _path("csv_path", csv_path)
-        self.log_dir = _path("log_dir", log_dir)
-        self.batches = int(batches)
+        self.csv_path: Path | None = _path("csv_path", csv_path)
+        self.log_dir: Path | None = _path("log_dir", log_dir)
+        self.batches: int = int(batches)
         self._watched = model  # `model` is Keras's name for the one that is trained
         if self.log_dir is not None:
             _records.require_tensorboardx()
@@ -177,7 +180,7 @@ class ActivationSpread(keras.callbacks.Callback):
 
     def _start_afresh(self) -> None:
         """Sets all that training changes."""
-        self.history = SpreadHistory()
+        self.history: SpreadHistory = SpreadHistory()
         self._taken: list[Any] | None = None
         self._measurement: Any = None
         self._table: _records.Table | None = None
@@ -210,7 +213,7 @@ class ActivationSpread(keras.callbacks.Callback):
         copied._taken = self._taken
         return copied
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """`keras_oddsig.plot_spread` of the history."""
         return plotting.plot_spread(self.history, ax)
 

@@ -446,6 +446,13 @@ class TestOddSigmoid:
         with pytest.raises(TypeError, match=r"`function` must be .* Received: function="):
             ko.OddSigmoid(function)
 
+    @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # PyTorch's and NumPy's
+    @pytest.mark.parametrize("function", [np.tanh, lambda x: np.arctan(x) + np.tanh(x)])
+    def test_a_function_of_numpy_is_refused_before_a_model_is_trained(self, function):
+        for make in (ko.OddSigmoid, ko.get):
+            with pytest.raises(TypeError, match=r"such as those of `keras.ops`: .*function="):
+                make(function)
+
     @pytest.mark.parametrize("factor", ["amplitude", "rate"])
     @pytest.mark.parametrize("value", [0, -1.0, np.inf, np.nan])
     def test_a_factor_that_is_not_positive_and_finite_is_rejected(self, factor, value):

@@ -1,6 +1,8 @@
 """The house: no room is a hall, and nobody imports from a floor above."""
 
 import ast
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,81 @@ def test_rooms_inside_a_package_form_no_circle():
             assert ground, f"a circle among {sorted(inner)} of {package}"
             for stem in ground:
                 del inner[stem]
+
+
+def imported_at_once(path):
+    """What importing a file imports, other than Python's own modules and the package's."""
+    found, waiting = set(), list(ast.parse(path.read_text()).body)
+    for node in waiting:
+        match node:
+            case ast.Import(names=names):
+                found |= {each.name for each in names}
+            case ast.ImportFrom(module=str() as module):
+                found.add(module)
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")) | ast.FunctionDef():
+                pass
+            case _:
+                waiting += ast.iter_child_nodes(node)
+    own = sys.stdlib_module_names | {"keras_oddsig"}
+    return {name for name in found if name.partition(".")[0] not in own}
+
+
+def test_importing_the_package_imports_nothing_that_is_slow_or_optional():
+    # Of SciPy no part: it imports each when it is first used.
+    quick = re.compile(r"keras|numpy(\.\w+)*|scipy")
+    for path in MODULES:
+        slow = {name for name in imported_at_once(path) if not quick.fullmatch(name)}
+        assert not slow, path
+
+
+# ----------------------------------------------------------------------------------
+# What Keras and the backends keep to themselves
+# ----------------------------------------------------------------------------------
+
+PRIVATE = re.compile(r"keras\.src|tensorflow\.python|jax\._src|torch\._")
+# Of named tuples; and the ends of names that are put together.
+NONE_OF_THEIRS = {"_make", "_constraint", "_derivative"}
+
+
+def private_names(paths):
+    """Private modules that files import, and private attributes that none of them defines."""
+    modules, used, defined = set(), set(), set()
+    for path in paths:
+        defined.add(path.stem)
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.ImportFrom(module=str() as module) if PRIVATE.match(module):
+                    modules.add(module)
+                case ast.Import(names=names):
+                    modules |= {each.name for each in names if PRIVATE.match(each.name)}
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                    defined.add(name)
+                case ast.Name(id=name, ctx=ast.Store()):
+                    defined.add(name)
+                case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                    defined.add(name)
+                case ast.Attribute(attr=name) | ast.Constant(value=str() as name):
+                    used.add(name)
+    return modules, {name for name in used - defined if re.fullmatch(r"_[a-zA-Z]\w*", name)}
+
+
+def test_each_private_name_is_listed_with_what_it_is_for():
+    modules, attributes = private_names(MODULES)
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    section = page.partition("## Keras's private names\n")[2].partition("\n## ")[0]
+    names = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    listed = {name for each in names for name in re.findall(r"`([\w.]+)`", each)}
+    assert listed == modules | attributes - NONE_OF_THEIRS
+
+
+def test_the_check_sees_private_names_however_they_are_used(tmp_path):
+    code = (
+        "def f(layer):\n    from keras.src.utils import tracking\n"
+        "    self._mine = layer._theirs, getattr(layer, '_too'), self._mine, self._inherited\n"
+    )
+    (tmp_path / "m.py").write_text(code)
+    expected = {"keras.src.utils"}, {"_theirs", "_too", "_inherited"}
+    assert private_names([tmp_path / "m.py"]) == expected
 
 
 def test_the_check_sees_imports_in_functions_and_under_type_checking(tmp_path):

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from keras.src.testing import TestCase
 
 import keras_oddsig as ko
 from keras_oddsig import activations
@@ -172,24 +171,6 @@ def test_the_start_of_the_rate_can_be_set_before_it_is_built_and_is_what_a_clone
 # ----------------------------------------------------------------------------------
 # What a layer of Keras must do
 # ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", MADE)
-@pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning")  # of Keras's own helper
-def test_keras_finds_a_layer_as_it_should_be(name):
-    layer = MADE[name]()
-    config = {k: v for k, v in layer.get_config().items() if k not in ("name", "dtype")}
-    weights = sum([layer.center, layer.scale, layer.shift, True])
-    TestCase("run_layer_test").run_layer_test(
-        type(layer),
-        init_kwargs=config,
-        input_shape=(4, 3, 6),
-        expected_output_shape=(4, 3, 6),
-        expected_num_trainable_weights=weights,
-        expected_num_non_trainable_weights=0,
-        expected_num_losses=0,
-        supports_masking=True,
-    )
 
 
 def test_masks_go_through():

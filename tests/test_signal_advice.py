@@ -203,18 +203,21 @@ class TestNotNamed:
         return model
 
     def test_of_frozen_kernels(self, frozen):
-        assert ko.tailor(frozen, samples(WIDTH)).tailored == 0
+        with pytest.warns(UserWarning, match="left the model as it was: dense.*: frozen"):
+            ko.tailor(frozen, samples(WIDTH))
         assert advice(frozen, samples(WIDTH)).startswith("Initialize the kernels with")
 
     def test_of_gates(self):
         model = sequential((5, 8), layers.LSTM(8, kernel_initializer="zeros"))
-        assert ko.tailor(model, samples(5, 8)).tailored == 0
+        with pytest.warns(UserWarning, match="left the model as it was: lstm.*: LSTM: its gates"):
+            ko.tailor(model, samples(5, 8))
         assert "ko.tailor" not in advice(model, samples(5, 8))
 
     def test_before_normalization(self):
         block = (lambda: dense(activation=None), layers.BatchNormalization, ko.Tanh)
         model = sequential((WIDTH,), *[make() for _ in range(30) for make in block])
-        assert ko.tailor(model, samples(WIDTH)).tailored == 0
+        with pytest.warns(UserWarning, match="as it was: .*Normalization follows.*and so on"):
+            ko.tailor(model, samples(WIDTH))
         assert "ko.tailor" not in advice(model, samples(WIDTH))
 
     def test_of_more_inputs_than_are_treated_by_themselves(self):
@@ -233,10 +236,14 @@ class TestNotNamed:
         model.layers[1].bias.assign(np.full(WIDTH, np.nan))
         assert advice(model, samples(WIDTH)).startswith("Look at what enters")
 
-    def test_of_data_that_are_not_finite(self):
+    @pytest.mark.parametrize("number", [np.nan, np.inf])
+    def test_of_data_that_are_not_finite(self, number):
         x = samples(WIDTH, number=300)
-        x[280, 3] = np.nan
-        found = advice(chain(3), x)
+        x[280, 3] = number  # of which tanh makes 1, if it is infinite
+        report = ko.signal_report(chain(3), x)
+        found = report.advice
+        assert (report.verdict, report.start) == ("not finite", report.layers[0].name)
+        assert report.layers[0].verdict == "not finite"
         assert found.startswith("`x` holds numbers that are not finite, in 2.27% of feature 3: ")
         assert "Look at" not in found
 

@@ -525,6 +525,11 @@ class TestOnesOwnLayers:
         with pytest.raises(TypeError, match=words):
             ko.tailoring.register_layer(cls, **(named[0] if named else {}))
 
+    @pytest.mark.parametrize("arguments", [{"gates": 0}, {"input_axes": [0]}, {"output_axes": [1]}])
+    def test_axes_that_no_kernel_has_are_refused(self, arguments):
+        with pytest.raises(ValueError, match=f"`{next(iter(arguments))}`.* must be .*Received: "):
+            ko.tailoring.register_layer(layers.Dense, **arguments)
+
 
 class TestMethod:
     def test_diagonal_is_the_papers_kernel_but_where_a_first_one_narrows(self):

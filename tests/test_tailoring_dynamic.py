@@ -271,7 +271,8 @@ class TestStreams:
         x = layers.LayerNormalization()(layers.Embedding(SYMBOLS, WIDTH)(entry))
         model = keras.Model(entry, layers.Dense(3)(x))
         before = values(model)
-        report = ko.tailor(model, symbols())
+        with pytest.warns(UserWarning, match="left the model as it was"):
+            report = ko.tailor(model, symbols())
         assert report.kernels[0].reason == "an embedding, which multiplies nothing"
         assert report.tailored == 0
         assert same(values(model), before)
@@ -355,7 +356,8 @@ class TestWhatStays:
     def test_a_layer_of_which_only_zeros_enter(self):
         entry = keras.Input((WIDTH,))
         model = keras.Model(entry, ko.DynamicTanh()(entry * 0))
-        (row,) = ko.tailor(model, np.ones((8, WIDTH), "float32")).rates
+        with pytest.warns(UserWarning, match="as it was: dynamic_tanh.*: only zeros"):
+            (row,) = ko.tailor(model, np.ones((8, WIDTH), "float32")).rates
         assert (row.rate, row.reason) == (None, "only zeros enter")
 
 

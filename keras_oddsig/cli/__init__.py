@@ -5,9 +5,9 @@
     keras-oddsig tailor model.keras --data x.npy -o tailored.keras
 
 The exit status is 0 where all is well, 1 where `inspect` finds the signal unhealthy or `tailor`
-no kernel of its own, and 2
-where the arguments or a file are of no use, with one line on the standard error that says
-why. With `--json` the standard output holds one JSON object and nothing else.
+no kernel of its own, and 2 where the arguments or a file are of no use, with one line on the
+standard error that says why. With `--json` the standard output holds one JSON object and nothing
+else.
 """
 
 from __future__ import annotations

@@ -21,8 +21,12 @@ def solve(args: argparse.Namespace) -> int:
     from keras_oddsig import _arguments, _functions, solver
 
     with unusable("", ValueError):
-        _arguments.integer("depth", args.depth, at_least=1)
-        _arguments.integer("width", args.width, at_least=1)
+        _arguments.integer("--depth", args.depth, at_least=1)
+        _arguments.integer("--width", args.width, at_least=1)
+        _arguments.real("--input-std", args.input_std, above=0)
+        _arguments.real("--negative-rate", args.negative_rate, above=0, below=0.5)
+        if args.noise_scale is not None:
+            _arguments.real("--noise-scale", args.noise_scale, at_least=0)
         if args.activation not in _functions.NAMED:
             raise ValueError(
                 f"--activation must be one of {', '.join(sorted(_functions.NAMED))}. "
@@ -37,7 +41,7 @@ def solve(args: argparse.Namespace) -> int:
         point = solver.orthogonal_gain(function.reference, args.depth)
         first = point.first_layer_gain(args.input_std)
         if args.inputs is not None and not 1 <= args.inputs <= 8:
-            raise ValueError(f"`inputs` must be from 1 to 8. Received: inputs={args.inputs}")
+            raise ValueError(f"--inputs must be from 1 to 8. Received: {args.inputs}")
     omega, root = function.profile.critical_gain, math.sqrt(args.width)
     numbers = {
         "critical_gain": omega,
@@ -80,9 +84,10 @@ def _derivatives(
     from scipy.stats import qmc
 
     from keras_oddsig import solver
+    from keras_oddsig.solver.derivatives import LAWS
 
     points = 2 * qmc.Sobol(inputs, seed=0).random(64) - 1
-    few = points[:: math.ceil(len(points) * depth * inputs / 500)]
+    few = points[:: math.ceil(len(points) * depth * inputs / LAWS)]
     axes, gain, smooth_gain = range(inputs), point.gain, solver.smooth_gain(depth)
     slopes = math.sqrt(inputs)  # the gain of entries of standard deviation omega
     with unusable("--depth: ", ValueError, MemoryError):

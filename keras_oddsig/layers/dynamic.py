@@ -120,8 +120,7 @@ class DynamicOddSigmoid(keras.layers.Layer):
         _arguments.real("rate", rate, above=0)
         axis = _checked_axis(axis)
         for name, value in {"center": center, "scale": scale, "shift": shift}.items():
-            if not isinstance(value, bool):
-                raise TypeError(f"`{name}` must be a boolean. Received: {name}={value!r}")
+            _arguments.boolean(name, value)
         # A name of its own takes no number from Keras's names of layers.
         made = activations.make(activation, "activation", name="activation")
         if made.trainable_rate:

@@ -109,17 +109,15 @@ def replace_normalization(
 
 
 def _is_normalization(layer: Any) -> bool:
-    return isinstance(layer, _classes())
+    return isinstance(layer, _CLASSES)
 
 
-def _classes() -> tuple[type, ...]:
-    rms = getattr(keras.layers, "RMSNormalization", None)  # not in Keras before 3.9
-    return (keras.layers.LayerNormalization, *([] if rms is None else [rms]))
+_CLASSES: Final = (keras.layers.LayerNormalization, keras.layers.RMSNormalization)
 
 
 def _is_known(layer: Any) -> bool:
     """Whether a normalization computes, and holds weights, as Keras's own."""
-    base: Any = next(cls for cls in _classes() if isinstance(layer, cls))
+    base: Any = next(cls for cls in _CLASSES if isinstance(layer, cls))
     return type(layer).call is base.call and type(layer).build is base.build
 
 
@@ -189,7 +187,7 @@ class _Copies:
 
     def _dynamic(self, layer: Any) -> DynamicOddSigmoid:
         if isinstance(layer, keras.layers.LayerNormalization):
-            rms = getattr(layer, "rms_scaling", False)
+            rms = layer.rms_scaling
             weights = {"center": layer.center and not rms, "scale": layer.scale or rms}
             for of in ("initializer", "regularizer", "constraint"):
                 weights |= {f"{w}_{of}": getattr(layer, f"{w}_{of}") for w in ("beta", "gamma")}

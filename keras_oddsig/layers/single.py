@@ -51,7 +51,8 @@ def single_layers(runs: Sequence[Run], shape: Sequence[int | None], dtype: str) 
 
 def _build(layer: Any, shape: Sequence[int | None], dtype: str) -> None:
     # A symbolic call takes ten times as long, but a layer of layers may leave their shapes to it.
-    if layer._flatten_layers(include_self=False) or getattr(layer.build, "_is_default", False):
+    default = type(layer).build is keras.Layer.build
+    if default or layer._flatten_layers(include_self=False):
         called(layer, shape, dtype)
     else:
         layer.build(tuple(shape))

@@ -198,7 +198,7 @@ class LayerStack(keras.layers.Layer):
     @property
     def trainable(self) -> bool:
         """Whether the layers are trained."""
-        return bool(self._trainable)
+        return bool(keras.layers.Layer.trainable.fget(self))
 
     @trainable.setter
     def trainable(self, value: bool) -> None:

@@ -51,10 +51,10 @@ def _drawn(
         return _one_by_one(start, number, shape, dtype, stream)
     if not hasattr(start, "seed"):
         return _alike(start(shape, dtype=dtype), number)
-    # Without a seed Keras's make one up, and give the same values at each call.
-    given = getattr(start, "_init_seed", start.seed)
     generator = isinstance(start.seed, keras.random.SeedGenerator)
-    seeds = _seeds.draw_several(start.seed if generator else given, stream, number)
+    # Without a seed Keras's make one up, and give the same values at each call; a config has None.
+    seed = start.seed if generator else start.get_config()["seed"]
+    seeds = _seeds.draw_several(seed, stream, number)
     return _backend.compiled(_from_seeds, _Kind(start), shape, dtype)(seeds)
 
 

@@ -56,7 +56,7 @@ class Template:
     def __init__(self, layer: Any, shape: Sequence[int | None], dtype: str) -> None:
         # In the scope no variable gets a value before its initializer has been seen.
         with keras.StatelessScope():
-            self.layer = copy_of(layer)
+            self.layer: Any = copy_of(layer)
             output = called(self.layer, shape, dtype)
             if not isinstance(output, keras.KerasTensor) or tuple(output.shape) != tuple(shape):
                 made = keras.tree.map_structure(lambda tensor: tuple(tensor.shape), output)
@@ -65,8 +65,8 @@ class Template:
                     f"reads it: of an input {tuple(shape)} it makes {made}. Received: "
                     f"layer={layer!r}"
                 )
-            self.dtype = output.dtype
-            self.weights = _weights_of(self.layer)
+            self.dtype: str = output.dtype
+            self.weights: list[Weight] = _weights_of(self.layer)
 
     def split(self, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Of what belongs to the weights, one each, that of parameters and that of states."""
@@ -123,8 +123,7 @@ def _weights_of(layer: Any) -> list[Weight]:
         names[name] += 1
         # Not unlike each other: PyTorch knows parameters by their names.
         name = name if names[name] == 1 else f"{name}_{names[name]}"
-        # Not `variable.trainable`, which is False where the layer is frozen.
-        state = generator is not None or not variable._trainable
+        state = generator is not None or not variable.trainable
         is_frozen = id(variable) in frozen
         found.append(Weight(variable, name, start, state, generator is not None, is_frozen))
     return found

@@ -50,9 +50,7 @@ class InputDerivatives:
     def __init__(self, model: Any, watch: Watch) -> None:
         self._model = weakref.ref(model)
         self._watch = watch
-        self._function = _backend.measuring(
-            self._run, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
-        )
+        self._function = _backend.measuring(self._run, *selection.execution(model))
 
     def __call__(self, points: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Of the rows, in their order: NaN for one whose first axis is not that of the points.

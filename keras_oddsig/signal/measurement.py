@@ -107,13 +107,11 @@ class Measurement:
         self._model = weakref.ref(model)
         # What another records is not itself.
         with recording.one_at_a_time, unrolled(model):
-            self.watch = selection.watch(model, layers)
+            self.watch: selection.Watch = selection.watch(model, layers)
         self._loss = loss
         self._histograms = histograms
         self._layouts: dict[Any, _Layout] = {}
-        self._function = _backend.measuring(
-            self._run, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
-        )
+        self._function = _backend.measuring(self._run, *selection.execution(model))
 
     @functools.cached_property
     def derivatives(self) -> InputDerivatives:

@@ -17,6 +17,7 @@ from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
 from keras_oddsig.signal.measurement import Measured
 from keras_oddsig.signal.recording import Call
+from keras_oddsig.solver.derivatives import LAWS
 
 
 def initializer_of(call: Call) -> Any:
@@ -24,20 +25,20 @@ def initializer_of(call: Call) -> Any:
     activation = None if call.dynamic else call.activation  # a rate of its own comes between
     layer = call.producer
     name = "recurrent_initializer" if isinstance(layer, keras.layers.RNN) else "kernel_initializer"
-    initializer = getattr(selection.wrapped(layer) or layer, name, None)
+    initializer = getattr(selection.unwrapped(layer), name, None)
     if activation is None or not isinstance(initializer, KernelInitializer):
         return None
-    return initializer if _same(initializer.activation, activation) else None
+    return initializer if alike(initializer.activation, activation) else None
 
 
 def _first_gain(call: Call) -> float | None:
     """The gain of a kernel that its initializer takes for the first of a function of few inputs."""
-    layer = selection.wrapped(call.producer) or call.producer
+    layer = selection.unwrapped(call.producer)
     kernel = getattr(layer, "kernel", None)
     return None if kernel is None else initializer_of(call).first_gain(kernel.shape)
 
 
-def _same(one: OddSigmoid, other: OddSigmoid) -> bool:
+def alike(one: OddSigmoid, other: OddSigmoid) -> bool:
     """Whether two activations compute the same: a library's tanh is not the backend's own."""
     if _formula(one) == _formula(other):
         return True
@@ -112,7 +113,7 @@ def predict(measured: Measured) -> list[Prediction]:
 
 def _takes_mean_away(call: Call) -> bool:
     """Whether the bias was set for the data, as `tailor` does where a mean would saturate."""
-    layer = selection.wrapped(call.producer) or call.producer
+    layer = selection.unwrapped(call.producer)
     start = getattr(layer, "bias_initializer", None)
     return isinstance(start, keras.initializers.Constant) and np.ndim(start.value) > 0
 
@@ -163,10 +164,6 @@ def _state_spread(initializer: Any) -> float | None:
     return float(initializer.operating_point.spread)
 
 
-# Points for which the diagonal kernel's law is computed, times layers and inputs: a second.
-_LAWS: Final = 500
-
-
 def predict_derivatives(
     measured: Measured, points: NDArray[Any]
 ) -> list[tuple[float, float] | None]:
@@ -197,7 +194,7 @@ def predict_derivatives(
         scale = made.effective_gain
     else:
         solve, scale = solver.derivatives_diagonal, made.effective_noise_scale
-        points = points[:: math.ceil(len(points) * depth * inputs / _LAWS)]
+        points = points[:: math.ceil(len(points) * depth * inputs / LAWS)]
     try:
         f = made.activation.reference
         axes = [solve(f, depth, scale, points, axis, gain) for axis in range(inputs)]

@@ -100,7 +100,7 @@ class Recorder:
         if seen or _tracing.trace_level() != self._level:
             return call(layer, *args, **kwargs)
         watched, dynamic = id(layer) in self.watch.layers, False
-        holder = selection.wrapped(outer) or outer  # `TimeDistributed` runs its layer's `call`
+        holder = selection.unwrapped(outer)  # `TimeDistributed` runs its layer's `call`
         if getattr(holder, "activation", None) is layer:
             dynamic = id(outer) in self.watch.dynamic
             if id(outer) in self.watch.layers:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -22,6 +22,10 @@ from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, Measurement, measurement, pooled
 from keras_oddsig.signal.predictions import predict, predict_derivatives
 from keras_oddsig.signal.verdicts import HEALTHY, advice_on, judge
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class SignalReport:
         """Writes `to_dict()` to a file."""
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
 
-    def print(self, console: Any = None) -> None:
+    def print(self, console: Console | None = None) -> None:
         """Prints a table and the verdict.
 
         Args:
@@ -160,7 +164,7 @@ class SignalReport:
         start = f", from {self.start} on" if self.start else ""
         console.print(f"{self.verdict}{start}. {self.advice}", markup=False, highlight=False)
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """`keras_oddsig.plot_spread` of this report."""
         from keras_oddsig import plotting
 
@@ -277,15 +281,24 @@ def _report(
     where = None
     for batch in itertools.chain([first], stream):
         parts.append(measure(*batch))
-        if where is None and not np.isfinite(parts[-1].table["mean"]).all():
+        if where is None and not _is_finite(parts[-1]):
             where = where_not_finite(batch[0], x)
     report = _report_of_parts(model, parts, first[0], measure, derivatives)
-    if where is None or report.verdict != "not finite":
+    if where is None:
         return report
     advice = (
         f"`x` holds numbers that are not finite{where}: fill in what is missing, or leave it out."
     )
-    return replace(report, advice=advice)
+    if report.verdict == "not finite":
+        return replace(report, advice=advice)
+    # An activation takes an infinite number to its bound, and no layer shows it.
+    row = replace(report.layers[0], verdict="not finite")
+    return SignalReport((row, *report.layers[1:]), "not finite", row.name, advice)
+
+
+def _is_finite(measured: Measured) -> bool:
+    """Whether what enters, as far as it is known, and what comes of it are finite numbers."""
+    return math.isfinite(measured.source.rms) and bool(np.isfinite(measured.table["mean"]).all())
 
 
 def _report_of_parts(

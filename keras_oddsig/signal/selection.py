@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import keras
 
-from keras_oddsig import activations
+from keras_oddsig import _keras, activations
 from keras_oddsig._scales import shared_activation
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.layers.dynamic import DynamicOddSigmoid
@@ -42,6 +42,11 @@ def wrapped(layer: Any) -> Any:
         return layer.layer
     # `SimpleRNN` and its like hold the cell's arguments themselves.
     return layer.cell if type(layer) is keras.layers.RNN else None
+
+
+def unwrapped(layer: Any) -> Any:
+    """The layer inside a wrapper; any other one itself."""
+    return wrapped(layer) or layer
 
 
 def bias_of(layer: Any) -> Any:
@@ -246,9 +251,13 @@ def layers_of(model: Any) -> list[Any]:
 DEEP: Final = 200
 
 
-def runs_eagerly(model: Any) -> bool:
-    """Whether to run a model uncompiled when it is looked at: on request, or if it is deep."""
-    return bool(model.run_eagerly) or len(layers_of(model)) > DEEP
+def execution(model: Any) -> tuple[bool, bool]:
+    """How to run a model when it is looked at: whether uncompiled, and whether by XLA.
+
+    Uncompiled on request, or if it is deep.
+    """
+    eagerly = bool(model.run_eagerly) or len(layers_of(model)) > DEEP
+    return eagerly, getattr(model, "_jit_compile", None) is True
 
 
 def check_call(model: Any, received: Any) -> None:
@@ -256,7 +265,7 @@ def check_call(model: Any, received: Any) -> None:
     cls = type(model)
     if cls.call is not keras.Model.call or cls.__call__ is not keras.Model.__call__:
         return
-    held = {**vars(model), **vars(model).get("_modules", {})}  # where PyTorch keeps layers
+    held = _keras.attributes(model)
     parts = [name for name, part in held.items() if isinstance(part, keras.Model)]
     raise ValueError(
         f"`model` must be a model with a `call`, and {cls.__name__} has none: give one of those "
@@ -271,11 +280,14 @@ def kernels(layer: Any) -> list[Any]:
 
 def has_own_kernels(layer: Any) -> bool:
     """Whether a layer holds kernels itself; a recurrent one owns its cell's."""
-    if isinstance(layer, keras.layers.RNN):
-        return True
+    return isinstance(layer, keras.layers.RNN) or bool(own_kernels(layer))
+
+
+def own_kernels(layer: Any) -> list[Any]:
+    """The kernels that a layer holds itself, and no layer inside it."""
     inside = {
         id(weight)
         for part in layer._flatten_layers(include_self=False, recursive=False)
         for weight in part.weights
     }
-    return any(id(kernel) not in inside for kernel in kernels(layer))
+    return [kernel for kernel in kernels(layer) if id(kernel) not in inside]

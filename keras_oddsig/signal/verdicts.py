@@ -236,7 +236,7 @@ def roughness(measured: Measured) -> NDArray[Any]:
 
 
 def _has_bias(call: Call) -> bool:
-    layer = selection.wrapped(call.producer) or call.producer
+    layer = selection.unwrapped(call.producer)
     bias = getattr(layer, "bias", None)
     return bias is not None and bool(np.any(keras.ops.convert_to_numpy(bias)))
 
@@ -351,14 +351,14 @@ def _advice_on_dynamic(measured: Measured, verdict: str, start: int) -> str:
 
 def _is_left_alone(call: Call) -> bool:
     """Whether `tailor` would leave the kernel of a row as it is: a frozen one, or that of gates."""
-    layer = selection.wrapped(call.producer) or call.producer
+    layer = selection.unwrapped(call.producer)
     gates = keras.layers.LSTM | keras.layers.GRU | keras.layers.LSTMCell | keras.layers.GRUCell
     return isinstance(layer, gates) or not getattr(layer, "trainable", True)
 
 
 def _reads_few(call: Call) -> bool:
     """Whether a row's kernel is the first of a function of few inputs, made for derivatives."""
-    layer = selection.wrapped(call.producer) or call.producer
+    layer = selection.unwrapped(call.producer)
     shape = tuple(getattr(getattr(layer, "kernel", None), "shape", ()))
     return len(shape) == 2 and shape[0] <= FEW and shape[0] < shape[1]
 
@@ -394,7 +394,7 @@ def _advice_on_data(measured: Measured, verdict: str, kernel: str) -> str | None
     if verdict in ("saturating", "forgetting") and _offset(measured):
         cure = standardize
         first = measured.calls[0].producer
-        if selection.bias_of(selection.wrapped(first) or first) is not None:
+        if selection.bias_of(selection.unwrapped(first)) is not None:
             cure = f"initialize with {TAILOR}, which takes it away by a bias; or {standardize}"
         return (
             f"The mean of the data (rms {source.rms:.2g}) dwarfs what differs between samples "

@@ -306,6 +306,8 @@ def _given(v: Array, covariance: Array) -> _Moments:
 # 30 layers one of 1e-4, which is less than a cell, 6e-3.
 _CELLS: Final = 1024
 _TAIL: Final = 1e-10
+# Points, times layers and inputs, for which `derivatives_diagonal` takes about a second.
+LAWS: Final = 500
 # Beyond them floats do not tell the cells apart, or there are more than memory holds.
 _LEAST: Final = 1e-100
 _MOST_NOISE: Final = 1e4

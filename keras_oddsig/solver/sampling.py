@@ -43,8 +43,8 @@ class Sampler:
                 "`function` must return real floating-point numbers. "
                 f"Received: a function that returns {answer.dtype}"
             )
-        self.epsilon = float(np.finfo(answer.dtype).eps)
-        self.smallest = 1e-250 if self.epsilon < 1e-12 else 1e-30
+        self.epsilon: float = float(np.finfo(answer.dtype).eps)
+        self.smallest: float = 1e-250 if self.epsilon < 1e-12 else 1e-30
 
     def __call__(self, x: Array) -> Array:
         if not x.size:

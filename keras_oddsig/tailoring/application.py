@@ -13,6 +13,7 @@ from typing import Any, Final
 import keras
 from keras import ops
 
+from keras_oddsig._kernel_initializer import KernelInitializer
 from keras_oddsig.signal.selection import bias_of
 from keras_oddsig.tailoring.choice import Fitting
 from keras_oddsig.tailoring.rates import Rating, changed
@@ -109,13 +110,9 @@ def _drawn(fitting: Fitting) -> Any:
     variable = fitting.kernel.variable
     shape = tuple(variable.shape)
     layout = getattr(variable, "_layout", None)
-    if layout is None or not _takes_layout(fitting.initializer):
+    if layout is None or not isinstance(fitting.initializer, KernelInitializer):
         return fitting.initializer(shape, dtype=variable.dtype)
     return fitting.initializer(shape, dtype=variable.dtype, layout=layout)
-
-
-def _takes_layout(initializer: Any) -> bool:
-    return type(initializer).__module__.startswith("keras_oddsig")
 
 
 @contextmanager

@@ -63,9 +63,7 @@ def calibrate(
         found = [*run.sizes.values(), *run.spreads.values(), *entered]
         return ops.stack(found) if found else ops.zeros((0,))
 
-    function = _backend.measuring(
-        numbers, selection.runs_eagerly(model), getattr(model, "_jit_compile", None) is True
-    )
+    function = _backend.measuring(numbers, *selection.execution(model))
     found = function(_backend.values_of(model.variables), (x, run.goals))
     found = ops.convert_to_numpy(found).tolist()
     if not np.isfinite(found).all():

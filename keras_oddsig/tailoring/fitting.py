@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -33,6 +34,7 @@ from keras_oddsig.tailoring.report import TailoredKernel, TailoredRate, TailorRe
 from keras_oddsig.tailoring.trace import Step, structure_of, tracing
 
 _METHODS: Final = ("auto", "diagonal", "orthogonal")
+_SHOWN: Final = 3  # reasons why nothing is set
 
 
 def tailor(
@@ -79,7 +81,7 @@ def tailor(
     Other biases of the layers that get a kernel become zero, the optimizer's state is reset, and
     the layers' configs follow: a saved model tells its initializers (but of the kernels within one
     `MultiHeadAttention` or `GroupQueryAttention`, whose config has a single one for all). An error
-    or an interruption leaves the model as it was.
+    or an interruption leaves the model as it was. If there is nothing to set, a warning says why.
 
     Example:
 
@@ -122,7 +124,10 @@ def tailor(
     """
     _check(model, method, depth, dry_run, seed)
     with unrolled(model, keep=not dry_run):
-        return _tailored(model, data, method, depth, dry_run, seed)
+        report = _tailored(model, data, method, depth, dry_run, seed)
+    if not (dry_run or report.tailored or report.rated):
+        warnings.warn(f"`tailor` has left the model as it was: {_why(report)}.", stacklevel=2)
+    return report
 
 
 def _tailored(
@@ -170,8 +175,7 @@ def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None
         if isinstance(depth, str):
             raise ValueError(f"`depth` must be 'auto' or an integer. Received: depth={depth!r}")
         _arguments.integer("depth", depth, at_least=1)
-    if not isinstance(dry_run, bool):
-        raise TypeError(f"`dry_run` must be a boolean. Received: dry_run={dry_run!r}")
+    _arguments.boolean("dry_run", dry_run)
     if seed is not None:
         _arguments.integer("seed", seed, at_least=0)
         if seed >= 2**32:
@@ -271,6 +275,16 @@ def _note_unsaved(layers: Sequence[Any], fittings: Sequence[Fitting]) -> None:
         note = notes.get(id(fitting.kernel.layer))
         if note is not None and fitting.initializer is not None:
             fitting.say(note)
+
+
+def _why(report: TailorReport) -> str:
+    """Why nothing was set."""
+    rows: list[TailoredKernel | TailoredRate] = [*report.kernels, *report.rates]
+    if not rows:
+        return "it has no kernels"
+    reasons = list(dict.fromkeys(f"{row.layer}: {row.reason}" for row in rows))
+    more = ["and so on, as the report says"] if len(reasons) > _SHOWN else []
+    return "; ".join([*reasons[:_SHOWN], *more])
 
 
 def _report(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
-import numpy as np
 
 from keras_oddsig import activations
 from keras_oddsig._scales import shared_activation
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.signal import selection
+from keras_oddsig.signal.predictions import alike
 from keras_oddsig.signal.selection import Watch
 from keras_oddsig.tailoring import streams
 from keras_oddsig.tailoring.chains import longest, measure_chains
@@ -219,16 +219,11 @@ def _ends_the_model(step: Step, outputs: Sequence[Step], needs_sum: bool) -> boo
     return False
 
 
-_POINTS: Final = np.linspace(0.1, 4, 16)
-
-
 def _name_of_lambda(found: OddSigmoid, held: Any) -> str | None:
     """The name of what a lambda computes, if it has one: itself, no config can hold."""
     if getattr(held, "__name__", "") != "<lambda>":
         return None
-    y = found.reference(_POINTS)
-    alike = (np.allclose(shared_activation(n).reference(_POINTS), y) for n in activations.CLASSES)
-    return next((n for n, same in zip(activations.CLASSES, alike, strict=True) if same), None)
+    return next((n for n in activations.CLASSES if alike(shared_activation(n), found)), None)
 
 
 def _made_from_others(steps: Sequence[Step], kind: str) -> dict[Step, set[Step]]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import keras
 
-from keras_oddsig import _axes
+from keras_oddsig import _arguments, _axes
 from keras_oddsig.layers.dynamic import DynamicOddSigmoid
 from keras_oddsig.signal import selection
 
@@ -110,7 +110,8 @@ def register_layer(
         gates: How many kernels lie side by side in the outputs.
 
     Raises:
-        TypeError: If `cls` is no class of layers, or an attribute no string.
+        TypeError: If `cls` is no class of layers, or another argument has the wrong type.
+        ValueError: If only one of `input_axes` and `output_axes` is given, or `gates` is below 1.
     """
     if not (isinstance(cls, type) and issubclass(cls, keras.Layer)):
         raise TypeError(f"`cls` must be a class of layers. Received: cls={cls!r}")
@@ -120,9 +121,11 @@ def register_layer(
             raise TypeError(
                 f"`{argument}` must be the name of an attribute. Received: {argument}={name!r}"
             )
-    given = {"input_axes": input_axes, "output_axes": output_axes, "gates": gates}
-    defaults = {"input_axes": None, "output_axes": None, "gates": 1}
-    axes = {key: value for key, value in given.items() if value != defaults[key]}
+    _arguments.integer("gates", gates, at_least=1)
+    axes: dict[str, Any] = {"gates": gates} if gates > 1 else {}
+    inputs, outputs = _axes.pair(input_axes, output_axes)
+    if inputs is not None:
+        axes |= {"input_axes": inputs, "output_axes": outputs}
     _registered[cls] = _Entry(kernel, initializer, activation, axes)
 
 
@@ -202,13 +205,8 @@ def unsaved(layers: Sequence[Any]) -> dict[int, str]:
 
 def own_kernels(layer: Any) -> list[Any]:
     """Weights of rank 2 or more that no layer inside holds, without a bias."""
-    inside = {
-        id(weight)
-        for part in layer._flatten_layers(include_self=False, recursive=False)
-        for weight in part.weights
-    }
-    inside.add(id(getattr(layer, "bias", None)))  # which `EinsumDense` may have of any rank
-    return [weight for weight in selection.kernels(layer) if id(weight) not in inside]
+    bias = getattr(layer, "bias", None)  # which `EinsumDense` may have of any rank
+    return [weight for weight in selection.own_kernels(layer) if weight is not bias]
 
 
 _SEPARABLE: Final = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)

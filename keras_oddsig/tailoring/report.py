@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class TailorReport:
             "rates": [asdict(rate) for rate in self.rates],
         }
 
-    def print(self, console: Any = None) -> None:
+    def print(self, console: Console | None = None) -> None:
         """Prints a table of the kernels, and one of the rates where there are any.
 
         Args:
@@ -145,7 +149,7 @@ class TailorReport:
             line += f" {self.rated} of {len(self.rates)} rates set."
         console.print(line, markup=False, highlight=False)
 
-    def _table_of_rates(self) -> Any:
+    def _table_of_rates(self) -> Table:
         from rich import box
         from rich.table import Table
         from rich.text import Text

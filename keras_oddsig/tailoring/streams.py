@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 import keras
 
 from keras_oddsig.layers.dynamic import DynamicOddSigmoid
-from keras_oddsig.tailoring.trace import Step, is_open
+from keras_oddsig.tailoring.trace import Step, is_open, is_users_own
 
 
 def is_dynamic(step: Step) -> bool:
@@ -79,9 +79,10 @@ def holds_positions(step: Step) -> bool:
     layer = step.operation
     if not isinstance(layer, keras.Layer) or len(step.inputs) != 1 or is_open(layer):
         return False
-    own = type(layer).__module__.partition(".")[0] not in ("keras", "keras_oddsig")
     held, read = layer.weights, step.inputs[0].tensor
-    if not own or len(held) != 1 or read is None or min(len(held[0].shape), len(read.shape)) < 2:
+    if not is_users_own(layer) or len(held) != 1 or read is None:
+        return False
+    if min(len(held[0].shape), len(read.shape)) < 2:
         return False
     kept = tuple(read.shape) == tuple(step.tensor.shape)
     (rows, width), places = tuple(held[0].shape)[-2:], read.shape[-2]

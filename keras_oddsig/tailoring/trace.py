@@ -196,8 +196,12 @@ def is_open(layer: Any) -> bool:
     parts = layer._flatten_layers(include_self=False, recursive=False)
     if any(selection.kernels(part) for part in parts):
         return True
-    own = type(layer).__module__.partition(".")[0] not in ("keras", "keras_oddsig")
-    return own and not kernels.own_kernels(layer)
+    return is_users_own(layer) and not kernels.own_kernels(layer)
+
+
+def is_users_own(layer: Any) -> bool:
+    """Whether a layer's class is neither Keras's nor of this package."""
+    return type(layer).__module__.partition(".")[0] not in ("keras", "keras_oddsig")
 
 
 @contextmanager

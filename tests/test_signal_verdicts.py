@@ -75,6 +75,14 @@ class TestFeatures:
     def test_one_input_is_one_direction_by_nature(self, x):
         assert report(x[:, :1]).healthy
 
+    def test_one_input_whose_mean_a_bias_takes_away_is_no_news_either(self, x):
+        hidden = [Dense(32, "tanh") for _ in range(3)]
+        model = keras.Sequential([keras.Input((1,)), *hidden])
+        found = ko.signal_report(model, x[:, :1] + 30)
+        assert found.verdict in ("forgetting", "saturating")
+        ko.tailor(model, x[:, :1] + 30, seed=0)
+        assert ko.signal_report(model, x[:, :1] + 30).healthy
+
     def test_advice_names_the_scale_where_all_features_have_one(self, x):
         found = report(50 * x)
         scale = float(np.sqrt(np.mean((50 * x) ** 2)))
@@ -130,3 +138,13 @@ class TestOneUnit:
     def test_hides_none(self, x):
         found = self.with_one_at_the_end("glorot_uniform", x)
         assert found.verdict == "collapsing"
+
+    def test_that_all_passes_through_it_is_the_model_s_own(self, x):
+        widths = (32, 32, 1, 32, 32)
+        model = keras.Sequential([keras.Input((24,)), *[Dense(n, "tanh") for n in widths]])
+        report = ko.tailor(model, x, seed=0)
+        assert all("bottleneck=1" in row.initializer for row in report.kernels[1:])
+        found = ko.signal_report(model, x)
+        assert found.verdict == "forgetting"
+        narrow = model.layers[2].name
+        assert found.advice.startswith(f"{narrow} has one unit: all that comes behind")

@@ -138,7 +138,7 @@ class TestWhichKernels:
     def test_it_is_named_as_a_user_would_write_it(self):
         scaled = ko.Arctan(amplitude=2.0, rate=0.5)
         assert initializers(planned(sequential((16,), dense(), dense(scaled))))[1] == (
-            "OddSigmoidOrthogonal(Arctan(amplitude=2, rate=0.5), depth=2)"
+            "OddSigmoidOrthogonal(Arctan(amplitude=2, rate=0.5), depth=2, gain=6.659)"
         )
 
     @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def inspect_model(args: argparse.Namespace) -> int:
         model = model_of(args.model)
         with unusable(f"{args.model} cannot be run on {args.data}: ", Exception):
             from keras_oddsig.signal import signal_report
-            from keras_oddsig.signal.verdicts import TAILOR
+            from keras_oddsig.signal.advice import TAILOR
 
             x = inputs_of(model, data, args)
             report = signal_report(model, x, y, loss, derivatives=args.derivatives or None)

@@ -80,7 +80,7 @@ def predict(measured: Measured) -> list[Prediction]:
     """
     found: list[Prediction] = []
     source = measured.source
-    entering = source.spread if _takes_mean_away(measured.calls[0]) else source.rms
+    entering = source.spread if takes_mean_away(measured.calls[0]) else source.rms
     rms = [entering, *measured.table["rms"]]
     for (kind, _, follows), group in itertools.groupby(
         _links(measured.calls), lambda each: each[0]
@@ -111,7 +111,7 @@ def predict(measured: Measured) -> list[Prediction]:
     ]
 
 
-def _takes_mean_away(call: Call) -> bool:
+def takes_mean_away(call: Call) -> bool:
     """Whether the bias was set for the data, as `tailor` does where a mean would saturate."""
     layer = selection.unwrapped(call.producer)
     start = getattr(layer, "bias_initializer", None)

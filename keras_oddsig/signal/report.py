@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from keras_oddsig.layers.unrolled import unrolled
 from keras_oddsig.signal import derivatives as input_derivatives
 from keras_oddsig.signal import selection
+from keras_oddsig.signal.advice import advice_on
 from keras_oddsig.signal.data import batches, check_data, fixed_batch, where_not_finite
 from keras_oddsig.signal.losses import loss_of
 from keras_oddsig.signal.measurement import Measured, Measurement, measurement, pooled
 from keras_oddsig.signal.predictions import predict, predict_derivatives
-from keras_oddsig.signal.verdicts import HEALTHY, advice_on, judge
+from keras_oddsig.signal.verdicts import HEALTHY, judge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

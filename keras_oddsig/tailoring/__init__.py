@@ -2,7 +2,8 @@
 
 `kernels` knows what a layer holds, `trace` which call reads which, `graph` what stands where,
 `streams` what transformers begin with, `inputs` what data are like, `plan` the rules for kernels,
-`rates` those for layers in place of normalizations, `expectation` what should come of them;
+`rates` those for layers in place of normalizations, `expectation` what should come of them, and
+`remarks` what may keep it from coming;
 `application` puts them into the model, `calibration` runs it, `report` says what was done, and
 `fitting` is the door.
 """

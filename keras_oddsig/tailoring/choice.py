@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import keras
+
 from keras_oddsig import initializers
 from keras_oddsig.activations import OddSigmoid
 from keras_oddsig.tailoring.inputs import Inputs
@@ -80,6 +82,11 @@ def rescaled(fitting: Fitting, factor: float) -> float:
 def rounded(value: float) -> float:
     """As a user would write it: to four digits."""
     return float(f"{value:.4g}")
+
+
+def random_seed() -> int:
+    """One that `keras.utils.set_random_seed` makes reproducible."""
+    return int(keras.ops.convert_to_numpy(keras.random.randint((), 0, 2**31 - 1)))
 
 
 def _written(cls: type, arguments: Mapping[str, Any]) -> str:

@@ -267,6 +267,7 @@ def _follow(
         place.activation = own
         return
     if own is not None:
+        place.other = own
         place.following = f"{own} is no odd sigmoid"
         return
     seen: set[Step] = set()
@@ -288,6 +289,7 @@ def _follow(
                 place.is_output = False
                 return
             if activation is not None:
+                place.other = activation
                 reasons.append(f"{activation} is no odd sigmoid")
             elif reader in by_step:
                 reasons.append(f"{LINEAR}: another kernel reads it")

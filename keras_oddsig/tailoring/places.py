@@ -36,6 +36,7 @@ class Place:
         activation: The odd-sigmoid one that follows, or None.
         end: The step at which that is applied; the call itself, where none follows.
         following: Where none follows, what does.
+        other: The name of an activation that follows and is no odd sigmoid, or "".
         is_output: Whether nothing does, but the end of the model.
         terms: How many branches are added before the activation, this one among them.
         blocks: If it is the last kernel of a residual branch, how many such branches follow
@@ -62,6 +63,7 @@ class Place:
     activation: Activation | None = None
     end: Step = field(init=False)
     following: str = ""
+    other: str = ""
     is_output: bool = False
     terms: int = 1
     blocks: int = 0

@@ -18,7 +18,7 @@ from keras_oddsig import initializers, solver
 from keras_oddsig._kernel_initializer import FEW
 from keras_oddsig.signal.selection import bias_of
 from keras_oddsig.tailoring import streams
-from keras_oddsig.tailoring.choice import Fitting, give, rounded
+from keras_oddsig.tailoring.choice import Fitting, give, random_seed, rounded
 from keras_oddsig.tailoring.expectation import expect
 from keras_oddsig.tailoring.few import few_inputs
 from keras_oddsig.tailoring.graph import (
@@ -30,6 +30,7 @@ from keras_oddsig.tailoring.graph import (
 from keras_oddsig.tailoring.inputs import Inputs, inputs_of, steps_of
 from keras_oddsig.tailoring.kernels import Kernel
 from keras_oddsig.tailoring.places import Activation, Place
+from keras_oddsig.tailoring.remarks import qualify
 from keras_oddsig.tailoring.trace import Step
 
 # Where the steps of a recurrent layer are not known.
@@ -73,23 +74,13 @@ class Planner:
                 found.setdefault(id(kernel.variable), self._fitting(kernel, place))
         fittings = list(found.values())
         expect(fittings, self.graph, self._measured, self._squares, hold=bool(self._measured))
+        places = {place.step: place for place in self.graph.places}
         for fitting in fittings:
             if fitting.initializer is not None and fitting.place is not None:
-                self._qualify(fitting, fitting.place)
+                place, before = fitting.place, self._before(fitting.place)
+                read = [places[step] for step in before if step in places]
+                qualify(fitting, place, read, place in self._few, self.depth)
         return fittings
-
-    def _qualify(self, fitting: Fitting, place: Place) -> None:
-        """Says what a kernel's own layer makes of its initializer, and who is held to no size."""
-        if place.rated or place.begins:
-            fitting.goal = None  # its rate is measured, whatever comes
-        if place in self._few:
-            fitting.goal = None  # it is made for derivatives, not for a spread
-        if place.mixed:
-            fitting.goal = None  # its first call is not like the others
-            fitting.say("called on data and on activations, and made for these")
-        name = f"{fitting.kernel.attribute}_constraint"
-        if getattr(fitting.kernel.layer, name, None) is not None:
-            fitting.say("its constraint may undo this at the first step of training")
 
     def _by_layer(self) -> list[Place]:
         """One place for each layer: of several calls that of the longest chain, or the first."""
@@ -287,7 +278,7 @@ class Planner:
             fitting.say(remark)
         if inputs.mean is not None and "seed" not in fitting.arguments:
             # The bias is for this kernel alone, which the same config is to draw again.
-            give(fitting, type(fitting.initializer), {**fitting.arguments, "seed": _random_seed()})
+            give(fitting, type(fitting.initializer), {**fitting.arguments, "seed": random_seed()})
 
     def _main(self, fitting: Fitting, place: Place, activation: Activation) -> None:
         if place in self._few:
@@ -327,8 +318,7 @@ class Planner:
             self._told(fitting, inputs)
             return
         if not place.first:
-            # Of a sum, which has the variance of all its terms.
-            factor /= math.sqrt(self._read[place.step.inputs[0]])
+            factor *= self._part_of_what_is_read(place)
         if self.method == "diagonal" and math.isclose(factor, 1.0, rel_tol=_NEAR):
             self._take(
                 fitting, initializers.OddSigmoidInit, activation.identifier, depth=depth, **axes
@@ -339,6 +329,18 @@ class Planner:
         if place.bottleneck is not None:
             axes = {"bottleneck": place.bottleneck, **axes}
         self._take(fitting, rotation, activation.identifier, depth=depth, **axes)
+
+    def _part_of_what_is_read(self, place: Place) -> float:
+        """What a gain is multiplied with for what enters to be as large as the rule expects it."""
+        read = place.step.inputs[0]
+        # Of a sum, which has the variance of all its terms.
+        part = 1 / math.sqrt(self._read[read])
+        # Of another activation, which keeps up more or less than this one: behind one of twice the
+        # amplitude two layers of tanh would have a third of their units saturated.
+        other = self._point(place).spread / math.sqrt(self._squares[read])
+        begun = (s for s in self._before(place) if s.enters or streams.is_dynamic(s))
+        usual = self.method == "diagonal" or abs(math.log(other / part)) < math.log(_UNLIKE)
+        return part if usual or any(begun) else other
 
     def _beginning(self, fitting: Fitting, place: Place) -> None:
         """Of what a stream begins with: of the root mean square 1, all its terms together.
@@ -438,9 +440,5 @@ class Planner:
 
 _TABLES: Final = ("table", "unknown")  # of embeddings, and of positions
 _NORMAL: Final = (0.5, 2.0)  # scales of data that pass for standardized
+_UNLIKE: Final = 1.2  # spreads that differ by less are one, as are those of a chain and its branch
 _NEAR: Final = 0.02  # of a gain: no more than a sum of one term and of one part in 25 is
-
-
-def _random_seed() -> int:
-    """One that `keras.utils.set_random_seed` makes reproducible."""
-    return int(keras.ops.convert_to_numpy(keras.random.randint((), 0, 2**31 - 1)))

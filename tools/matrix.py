@@ -42,6 +42,7 @@ FOLDER = ROOT / ".matrix"
 PYTHONS = ("python3.11", "python3.12", "python3.13")
 BACKENDS = ("jax", "tensorflow", "torch")
 ENDS = ("oldest", "newest")
+UV = [sys.executable, "-m", "uv", "pip"]
 
 
 @dataclass
@@ -100,9 +101,13 @@ def pins(python: str, backend: str) -> str:
     no wheel for it.
     """
     extras = (backend, "test")
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet"]
-    command += ["--python", python, "--resolution", "lowest-direct"]
-    command += ["--no-header", "--no-annotate", *(f"--extra={name}" for name in extras)]
+    command = [*UV, "compile", "pyproject.toml", "--quiet", "--python", python]
+    command += [
+        "--resolution=lowest-direct",
+        "--no-header",
+        "--no-annotate",
+        *(f"--extra={name}" for name in extras),
+    ]
     command += [f"--only-binary={each}" for each in sorted(bounds(project(), extras))]
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -114,15 +119,15 @@ def make_environment(folder: Path, python: str, end: str, backend: str) -> None:
     if stamp.exists() and stamp.read_text() == text:
         return
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([python, "-m", "venv", str(folder)], check=True)
-    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--editable"]
+    inside, file = str(folder / "bin" / "python"), folder / "pins.txt"
     if end == "oldest":
-        file = folder / "pins.txt"
+        subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
         file.write_text(pins(python, backend))
-        command += [".", "--requirement", str(file)]
+        install = [*UV, "install", "--python", inside, "--requirement", str(file), "--editable=."]
     else:
-        command += [f".[{backend},test]"]
-    subprocess.run(command, cwd=ROOT, check=True)
+        subprocess.run([python, "-m", "venv", str(folder)], check=True)
+        install = [inside, "-m", "pip", "install", "--editable", f".[{backend},test]"]
+    subprocess.run([*install, "--quiet"], cwd=ROOT, check=True)
     stamp.write_text(text)
 
 
@@ -221,7 +226,7 @@ def section(rows: Iterable[Row], absent: Iterable[str], table: Mapping[str, Any]
         "",
         "| Python | end | versions | passed | failed | skipped | first failing test |",
         "|---|---|---|---|---|---|---|",
-        *(line(row, bounds(table, BACKENDS)) for row in rows),
+        *(line(row, bounds(table, table["optional-dependencies"])) for row in rows),
     ]
     if names := ", ".join(absent):
         lines += ["", f"Not tried, since not found: {names}."]

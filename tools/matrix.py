@@ -8,7 +8,7 @@
 For maintainers, before a release and after a change of a bound. The oldest end has the lower bounds
 of pyproject.toml, or the lowest that go together above them and have a wheel for that Python (uv
 finds them; `pip install uv`); the newest has what pip resolves. Each pair of an end and a backend
-has an environment of its own in `.matrix`, kept until pyproject.toml changes or `--fresh` is given,
+has an environment of its own in `.matrix`, kept until the project's table there changes or `--fresh` is given,
 and is tested there as by `make test`, and by the solver's tests. Ten to twenty minutes each on one
 core, and one to six gigabytes: PyTorch's builds for CUDA are large, and pip's own settings may name
 an index with others. An interpreter that is not there is named and left out. The exit status is 1
@@ -18,7 +18,6 @@ where a test has failed, or an environment could not be made.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -113,9 +112,9 @@ def pins(python: str, backend: str) -> str:
 
 
 def make_environment(folder: Path, python: str, end: str, backend: str) -> None:
-    """Makes an environment, unless it is there and pyproject.toml is what it was."""
-    stamp = folder / "made-from"
-    text = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    """Makes an environment, unless it is there and the project needs what it needed."""
+    stamp = folder / "made-from.json"
+    text = json.dumps(project(), indent=1)
     if stamp.exists() and stamp.read_text() == text:
         return
     shutil.rmtree(folder, ignore_errors=True)

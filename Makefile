@@ -4,15 +4,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# make test BACKEND=jax runs the suite on one.
+# make test BACKEND=jax runs the suite on one; make test-jax TESTS=tests/test_seeds.py some of it.
 BACKEND ?= jax tensorflow torch
+TESTS ?= tests
+# Options for the matrix: make matrix MATRIX="--end oldest --backend torch".
+MATRIX ?=
 # Two suites at a time, so one thread for each: OpenMP's would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python $(TRACED) -m pytest -q
 SUITES := jax tensorflow torch
 WITH_JAX := $(if $(filter jax,$(BACKEND)),test-benchmarks)
 TWO_AT_A_TIME := --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo deep test test-solver test-site test-benchmarks test-backends $(SUITES:%=test-%) coverage figures notebooks docs docs-serve lint format clean
+.PHONY: demo deep test test-solver test-site test-benchmarks test-backends $(SUITES:%=test-%) coverage matrix figures notebooks docs docs-serve lint format clean
 
 demo: $(VENV)/.demo
 	KERAS_BACKEND=jax $(BIN)/python examples/quickstart.py
@@ -38,19 +41,23 @@ test-site: $(VENV)/.dev
 # JAX has most of the benchmarks' tests, and would take twice as long as the others with them.
 test-jax: WITHOUT := --ignore-glob='tests/test_benchmark_*'
 $(SUITES:%=test-%): test-%: $(VENV)/.dev
-	KERAS_BACKEND=$* $(PYTEST) tests --ignore=tests/solver --ignore=tests/site $(WITHOUT)
+	KERAS_BACKEND=$* $(PYTEST) $(TESTS) --ignore=tests/solver --ignore=tests/site $(WITHOUT)
 
 test-benchmarks: $(VENV)/.dev
 	KERAS_BACKEND=jax $(PYTEST) tests/test_benchmark_*.py
 
-# The share of the package's lines and branches that the tests run, over all backends; the half of
-# an hour. It ends with an error below 95 percent.
+# The share of the package's lines and branches that the tests run, over all backends; half an
+# hour. It ends with an error below 95 percent.
 coverage: $(VENV)/.dev
 	$(BIN)/python -m coverage erase
 	@$(MAKE) $(TWO_AT_A_TIME) test-backends test-solver TRACED="-m coverage run"
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python benchmarks/reliability/covered.py
 	$(BIN)/python -m coverage report
+
+# Every backend with the oldest and the newest packages, on every Python that is found: hours.
+matrix: $(VENV)/.dev
+	$(BIN)/python tools/matrix.py $(MATRIX)
 
 # The tables and pictures of docs/theory.md.
 figures: $(VENV)/.dev

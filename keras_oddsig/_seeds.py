@@ -51,6 +51,7 @@ def to_config(seed: Seed) -> Any:
     if not isinstance(seed, keras.random.SeedGenerator):
         return seed
     config = keras.saving.serialize_keras_object(seed)
+    config["config"].setdefault("name", seed.name)  # Keras before 3.14 leaves it out
     _keras.session_generators()[_identity(config)] = seed
     return config
 

@@ -1,0 +1,83 @@
+"""The matrix of versions: what it reads from pyproject.toml, and what it says. Nothing is run."""
+
+import re
+import sys
+
+import pytest
+from packaging.version import Version
+
+import matrix
+
+MADE_UP = {
+    "name": "made-up",
+    "dependencies": ["keras>=3.12", "numpy>=1.26,<3"],
+    "optional-dependencies": {
+        "torch": ["torch>=2.4"],
+        "plot": ["matplotlib[some]>=3.8", "unbounded"],
+        "test": ["made-up[plot]", "torch==2.13.0"],
+    },
+}
+
+
+def test_bounds_follow_extras_that_name_extras():
+    assert matrix.bounds(MADE_UP) == {"keras": Version("3.12"), "numpy": Version("1.26")}
+    assert matrix.bounds(MADE_UP, ["test"]) == {
+        "keras": Version("3.12"),
+        "numpy": Version("1.26"),
+        "matplotlib": Version("3.8"),
+        "torch": Version("2.13.0"),
+    }
+
+
+def test_every_requirement_has_a_lower_bound():
+    table = matrix.project()
+    extras = table["optional-dependencies"]
+    assert set(matrix.BACKENDS) < set(extras)
+    names = {requirement.name for requirement in matrix.requirements(table, extras)}
+    assert names == set(matrix.bounds(table, extras))
+
+
+def test_the_page_on_installing_names_the_same_bounds():
+    text = (matrix.ROOT / "docs" / "get-started.md").read_text()
+    (python, keras) = re.search(r"Python ([\d.]+) or later, Keras ([\d.]+) or later", text).groups()
+    table = matrix.project()
+    assert table["requires-python"] == f">={python}"
+    assert matrix.bounds(table)["keras"] == Version(keras)
+
+
+def test_only_an_interpreter_that_starts_is_found(tmp_path):
+    assert matrix.release(sys.executable) == ".".join(map(str, sys.version_info[:3]))
+    assert matrix.release("python3.0") == ""
+    shim = tmp_path / "python3.13"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    assert matrix.release(str(shim)) == ""
+
+
+def test_the_table_says_what_failed_and_what_is_above_its_bound(tmp_path):
+    results = tmp_path / "test-torch.xml"
+    results.write_text(
+        "<testsuites><testsuite>"
+        '<testcase classname="tests.test_a" name="test_1"/>'
+        '<testcase classname="tests.test_a" name="test_2[x]"><failure/></testcase>'
+        '<testcase classname="tests.test_b" name="test_3"><error/></testcase>'
+        '<testcase classname="tests.test_b" name="test_4"><skipped/></testcase>'
+        "</testsuite></testsuites>"
+    )
+    versions = {"torch": "2.4.0+cpu", "keras": "3.12.0", "numpy": "2.0.0"}
+    row = matrix.Row("3.13.0", "oldest", "torch", versions)
+    matrix.count(results, row)
+    table = {**MADE_UP, "optional-dependencies": {"torch": ["torch>=2.4"]}}
+    text = matrix.section([row], ["python3.12"], {**table, "name": "made-up"})
+    assert (
+        "| 3.13.0 | oldest | torch 2.4.0+cpu, keras 3.12.0, numpy 2.0.0\\* | 1 | 2 | 1 "
+        "| `tests.test_a::test_2[x]` |"
+    ) in text.splitlines()
+    assert text.endswith("not found: python3.12.")
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_run_that_leaves_no_results_has_failed(tmp_path, before):
+    row = matrix.Row("3.11.7", "newest", "jax", passed=before)
+    matrix.count(tmp_path / "test-jax.xml", row)
+    assert (row.passed, row.failed, row.first) == (before, 1, "test-jax did not end")

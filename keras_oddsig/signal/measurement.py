@@ -105,8 +105,8 @@ class Measurement:
     ) -> None:
         _check_model(model)
         self._model = weakref.ref(model)
-        # What another records is not itself.
-        with recording.one_at_a_time, unrolled(model):
+        # What another records is not itself. The locks in the order in which a run takes them.
+        with unrolled(model), recording.one_at_a_time:
             self.watch = selection.watch(model, layers)
         self._loss = loss
         self._histograms = histograms
@@ -379,7 +379,7 @@ def measurement(
 
     A layer added, or an activation, a policy or a sort of execution changed, makes a new one.
     """
-    with recording.one_at_a_time, unrolled(model):
+    with unrolled(model), recording.one_at_a_time:
         return _measurement(model, layers, loss, histograms)
 
 

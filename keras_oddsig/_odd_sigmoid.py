@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Final
@@ -114,7 +115,8 @@ class OddSigmoid(_Instance):
         )
         self._has_parent = False
         if trainable_rate:
-            _TRAINABLE.add(self)
+            with _lock:
+                _TRAINABLE.add(self)
             _backend.register_weights(self)
         self.built = True
 
@@ -196,6 +198,7 @@ class OddSigmoid(_Instance):
 
 # The activations whose rate is a weight, as long as they live.
 _TRAINABLE: Final[weakref.WeakSet[OddSigmoid]] = weakref.WeakSet()
+_lock: Final = threading.Lock()  # another thread may make one while this one looks through them
 
 
 def _tell_from_twins(activation: OddSigmoid) -> None:
@@ -207,7 +210,9 @@ def _tell_from_twins(activation: OddSigmoid) -> None:
     alike, too, one model is a copy of the other, and the paths are to be the same.
     """
     weight: Any = activation.rate_weight
-    for twin in list(_TRAINABLE):
+    with _lock:
+        twins = list(_TRAINABLE)
+    for twin in twins:
         if twin is activation or not twin._has_parent or twin.rate_weight is None:
             continue
         if twin.rate_weight.path == weight.path and twin._parent_path != activation._parent_path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -77,8 +76,10 @@ class _AfterKeras(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         if fullname != "keras":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("keras")
+        # Of the finders behind this one, which stays: who asks may not import.
+        others = [finder for finder in sys.meta_path if finder is not self]
+        found = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next((each for each in found if each is not None), None)
         if spec is not None and spec.loader is not None:
             self._inner, spec.loader = spec.loader, self
         return spec
@@ -93,6 +94,7 @@ class _AfterKeras(MetaPathFinder, Loader):
         # Keras, and who looks at it, must find its own loader, not this one.
         module.__spec__.loader = module.__loader__ = self._inner
         self._inner.exec_module(module)
+        sys.meta_path.remove(self)
         register()
 
 

@@ -24,7 +24,8 @@ def unrolled(model: Any, keep: bool = False) -> Iterator[None]:
     """Within it each stack of a model calls, and consists of, single layers with its values.
 
     They are the same ones each time, named `stack.0`, `stack.1` and so on after the stack. Within
-    another such context of the same model this one does nothing.
+    another such context of the same model this one does nothing. One thread at a time: another
+    waits until the stacks are whole again, which it could not run while they are being closed.
 
     Args:
         model: Of any kind.
@@ -32,17 +33,19 @@ def unrolled(model: Any, keep: bool = False) -> Iterator[None]:
             initializers, unless an error ends the context.
     """
     with ExitStack() as context:
-        while stacks := _stacks(model):  # those inside others, once these are open
+        if _stacks(model):
             context.enter_context(_lock)
-            for stack in stacks:
+        # Those inside others, once these are open.
+        while closed := [stack for stack in _stacks(model) if not stack._inside.active]:
+            for stack in closed:
                 context.enter_context(_opened(stack, keep))
         yield
 
 
 def _stacks(model: Any) -> list[LayerStack]:
-    """The stacks of a model, built and not open."""
+    """The stacks of a model that are built, open or not."""
     layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else []
-    return [s for s in layers if isinstance(s, LayerStack) and s.built and not s._inside.active]
+    return [each for each in layers if isinstance(each, LayerStack) and each.built]
 
 
 @contextmanager

@@ -23,10 +23,12 @@ from keras_oddsig import _tracing
 _BACKEND: Final = keras.backend.backend()
 
 
-@functools.lru_cache(maxsize=1024)
-def compiled(function: Callable[..., Any], *static: Any) -> Callable[[Any], Any]:
-    """`seed -> function(*static, seed)`, compiled once for each function and arguments."""
+@functools.lru_cache(maxsize=64)  # a small kernel's code takes JAX 2.6 MB
+def compiled(function: Callable[..., Any], *static: Any) -> Callable[..., Any]:
+    """`(seed, *sizes) -> function(*static, seed, *sizes)`, compiled once for the static ones.
 
+    Sizes are numbers, or tuples of them, which the function gets as tensors where it is compiled.
+    """
     # A partial is an object of its own for each function and arguments. TensorFlow counts traces
     # by the Python code where there is one, and would take five kernels for one that is retraced.
     call = functools.partial(_with_seed, function, static)
@@ -43,11 +45,14 @@ def compiled(function: Callable[..., Any], *static: Any) -> Callable[[Any], Any]
             compiler = functools.partial(tf.function, autograph=False)
         case _:
             return call
-    return compiler(call)
+    run = compiler(call)
+    return lambda seed, *sizes: run(seed, *map(np.asarray, sizes))
 
 
-def _with_seed(function: Callable[..., Any], static: tuple[Any, ...], seed: Any) -> Any:
-    return function(*static, DrawnSeed(seed))
+def _with_seed(
+    function: Callable[..., Any], static: tuple[Any, ...], seed: Any, *sizes: Any
+) -> Any:
+    return function(*static, DrawnSeed(seed), *sizes)
 
 
 def sharded(draw: Callable[[], Any], layout: Any) -> Any:

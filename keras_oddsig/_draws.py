@@ -1,15 +1,16 @@
 """What the kernels are made of: an identity with noise, rotations, waves through a bottleneck.
 
 Here belongs how matrices are drawn once their gain is known, from a `Source` of random numbers.
-Each draws from its source once, for the same source gives the same numbers again. Not here:
-what the gain is (the initializers), how a shape is read (`_axes`), where a seed comes from
-(`_seeds`).
+Each draws from its source once, for the same source gives the same numbers again. Its gain and
+other sizes are arguments of what is compiled for it: one form serves all activations, depths and
+data. Not here: what the gain is (the initializers), how a shape is read (`_axes`), where a seed
+comes from (`_seeds`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 import keras
@@ -25,22 +26,41 @@ Rotation = Literal["hartley", "haar"]
 class Draw(Protocol):
     """What to draw: hashable, equal for equal kernels from equal seeds."""
 
+    @property
+    def sizes(self) -> tuple[Any, ...]:
+        """Its gain and the like: numbers, or tuples of them."""
+
+    def sized(self, *sizes: Any) -> Draw:
+        """The same with other sizes, which may be tensors."""
+
     def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
         """The kernel as matrices: (taps, m, n)."""
 
     def __hash__(self) -> int: ...
 
 
-def kernel(draw: Draw, axes: _axes.KernelAxes, dtype: str, seed: Any) -> Any:
-    """A kernel in its own shape and dtype."""
+def form(draw: Draw) -> Draw:
+    """What is left of a draw without its sizes: equal for those that one compiled code draws."""
+    return draw.sized(*[None] * len(draw.sizes))
+
+
+def kernel(form: Draw, axes: _axes.KernelAxes, dtype: str, seed: Any, *sizes: Any) -> Any:
+    """A kernel in its own shape and dtype, of a draw's form and sizes."""
     # Half precision is too coarse to draw in: the statistics are those of float32.
     source = Source(dtype if dtype == "float64" else "float32", seed)
+    draw = form.sized(*map(source.number, sizes))
     return ops.cast(axes.fold(draw.matrices(axes, source)), dtype)
 
 
-def kernels(draw: Draw, axes: _axes.KernelAxes, dtype: str, seeds: _backend.DrawnSeed) -> Any:
+def kernels(
+    form: Draw, axes: _axes.KernelAxes, dtype: str, seeds: _backend.DrawnSeed, *sizes: Any
+) -> Any:
     """Several kernels, one from each seed: `(number, *shape)`."""
-    return ops.map(lambda seed: kernel(draw, axes, dtype, _backend.DrawnSeed(seed)), seeds.next())
+
+    def one(seed: Any) -> Any:
+        return kernel(form, axes, dtype, _backend.DrawnSeed(seed), *sizes)
+
+    return ops.map(one, seeds.next())
 
 
 # Standard deviation of a standard normal cut at +-2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)).
@@ -56,7 +76,11 @@ class Source:
     dtype: str
     seed: Any
 
-    def noise(self, kind: Noise, shape: tuple[int, ...], std: float = 1.0) -> Any:
+    def number(self, size: Any) -> Any:
+        """A size in this dtype, where it is a tensor."""
+        return ops.cast(size, self.dtype) if ops.is_tensor(size) else size
+
+    def noise(self, kind: Noise, shape: tuple[int, ...], std: Any = 1.0) -> Any:
         """Noise of mean 0 and standard deviation `std`."""
         kwargs = {"dtype": self.dtype, "seed": self.seed}
         match kind:
@@ -86,9 +110,16 @@ class NoisyIdentity:
         noise: The distribution of Z.
     """
 
-    gain: float
-    relative_noise: float
+    gain: Any
+    relative_noise: Any
     noise: Noise
+
+    @property
+    def sizes(self) -> tuple[Any, ...]:
+        return self.gain, self.relative_noise
+
+    def sized(self, *sizes: Any) -> NoisyIdentity:
+        return NoisyIdentity(*sizes, self.noise)
 
     def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
         taps, m, n = axes.taps, axes.m, axes.n
@@ -109,7 +140,14 @@ class Slopes:
         gain: The factor by which a unit's standard deviation grows.
     """
 
-    gain: float
+    gain: Any
+
+    @property
+    def sizes(self) -> tuple[Any, ...]:
+        return (self.gain,)
+
+    def sized(self, *sizes: Any) -> Slopes:
+        return Slopes(*sizes)
 
     def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
         std = self.gain / math.sqrt(axes.taps * axes.m)
@@ -126,9 +164,16 @@ class Rotations:
         bottleneck: How many waves are kept among themselves; `None` for a plain rotation.
     """
 
-    gain: float
+    gain: Any
     rotation: Rotation
     bottleneck: int | None
+
+    @property
+    def sizes(self) -> tuple[Any, ...]:
+        return (self.gain,)
+
+    def sized(self, *sizes: Any) -> Rotations:
+        return replace(self, gain=sizes[0])
 
     def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
         maps = Maps(axes.blocks, axes.m, axes.n // axes.blocks)
@@ -161,10 +206,17 @@ class Scaled:
     """
 
     draw: Draw
-    factors: tuple[float, ...]
+    factors: Any
+
+    @property
+    def sizes(self) -> tuple[Any, ...]:
+        return self.factors, *self.draw.sizes
+
+    def sized(self, *sizes: Any) -> Scaled:
+        return Scaled(self.draw.sized(*sizes[1:]), sizes[0])
 
     def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
-        factors = ops.convert_to_tensor(np.array(self.factors)[:, None], source.dtype)
+        factors = ops.convert_to_tensor(self.factors, source.dtype)[:, None]
         return self.draw.matrices(axes, source) * factors
 
 
@@ -177,7 +229,7 @@ class Maps:
     n: int
 
 
-def haar(maps: Maps, scale: float, source: Source) -> list[Any]:
+def haar(maps: Maps, scale: Any, source: Source) -> list[Any]:
     """`scale` times semi-orthogonal matrices (m, n), uniform over all of them."""
     tall, narrow = max(maps.m, maps.n), min(maps.m, maps.n)
     gaussian = source.noise("normal", (maps.number, tall, narrow))
@@ -192,7 +244,7 @@ def _factor(gaussian: Any) -> Any:
     return q * ops.sign(ops.diagonal(r))
 
 
-def hartley(maps: Maps, scale: float, source: Source) -> list[Any]:
+def hartley(maps: Maps, scale: Any, source: Source) -> list[Any]:
     """`scale` times corners (m, n) of `diag(s) H diag(t) H diag(r)`, s, t, r signs.
 
     `H[i, k] = cas(2 pi i k / N) / sqrt(N)` is the discrete Hartley transform, symmetric
@@ -206,7 +258,7 @@ def hartley(maps: Maps, scale: float, source: Source) -> list[Any]:
     return [_corner(signs[each], maps.m, maps.n, scale) for each in range(maps.number)]
 
 
-def _corner(signs: Any, m: int, n: int, scale: float) -> Any:
+def _corner(signs: Any, m: int, n: int, scale: Any) -> Any:
     """One of `hartley`, from its signs s, r and t, one after the other."""
     size = max(m, n)
     s, r, t = signs[:m], signs[m : m + n], signs[m + n :]
@@ -222,7 +274,7 @@ def _corner(signs: Any, m: int, n: int, scale: float) -> Any:
 
 
 def through_bottleneck(
-    maps: Maps, scale: float, kept: int, rotation: Rotation, source: Source
+    maps: Maps, scale: Any, kept: int, rotation: Rotation, source: Source
 ) -> list[Any]:
     """`scale` times `F_m R F_n'`, F the first `d = min(m, n)` waves over the units of a side.
 

@@ -112,8 +112,12 @@ class KernelInitializer(keras.initializers.VarianceScaling):
                 stacklevel=2,
             )
         seed = _seeds.draw(self.seed)
-        kernel = _backend.compiled(_draws.kernel, draw, axes, dtype)
-        return kernel(seed) if layout is None else _backend.sharded(lambda: kernel(seed), layout)
+        compiled = _backend.compiled(_draws.kernel, _draws.form(draw), axes, dtype)
+
+        def kernel() -> Any:
+            return compiled(seed, *draw.sizes)
+
+        return kernel() if layout is None else _backend.sharded(kernel, layout)
 
     def several(self, number: int, shape: Any, dtype: Any, stream: Sequence[int] = ()) -> Any:
         """Draws many kernels of one shape, each of its own numbers, also from an integer seed.
@@ -131,9 +135,10 @@ class KernelInitializer(keras.initializers.VarianceScaling):
             TypeError, ValueError: As at the call.
         """
         axes = _axes.KernelAxes.read(shape, self.input_axes, self.output_axes, self.gates)
+        draw = self._draw_at(axes)
         seeds = _seeds.draw_several(self.seed, stream, number)
-        draws = _backend.compiled(_draws.kernels, self._draw_at(axes), axes, _floating(dtype))
-        return draws(seeds)
+        draws = _backend.compiled(_draws.kernels, _draws.form(draw), axes, _floating(dtype))
+        return draws(seeds, *draw.sizes)
 
     def _draw(self) -> _draws.Draw:
         """What to draw, by the arguments of the class."""

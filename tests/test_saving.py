@@ -366,13 +366,8 @@ def test_classes_are_registered_whichever_module_is_imported_first():
         "; assert new - sys.stdlib_module_names == {'keras_oddsig'}, new"
     )
     orders = [
-<<<<<<< HEAD
         "import keras, sys; before = set(sys.modules); import keras_oddsig" + only_ours,
-        "import keras_oddsig; import keras",
-=======
-        "import keras; import keras_oddsig",
         "import keras_oddsig, importlib.util; importlib.util.find_spec('keras'); import keras",
->>>>>>> wip-processes
         "import keras_oddsig; keras_oddsig.Tanh; import keras",
         "import keras_oddsig.activations; import keras",
         "import keras_oddsig.initializers; import keras",

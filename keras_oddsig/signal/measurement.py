@@ -105,15 +105,9 @@ class Measurement:
     ) -> None:
         _check_model(model)
         self._model = weakref.ref(model)
-<<<<<<< HEAD
-        # What another records is not itself.
-        with recording.one_at_a_time, unrolled(model):
-            self.watch: selection.Watch = selection.watch(model, layers)
-=======
         # What another records is not itself. The locks in the order in which a run takes them.
         with unrolled(model), recording.one_at_a_time:
-            self.watch = selection.watch(model, layers)
->>>>>>> wip-processes
+            self.watch: selection.Watch = selection.watch(model, layers)
         self._loss = loss
         self._histograms = histograms
         self._layouts: dict[Any, _Layout] = {}

@@ -201,6 +201,13 @@ def verdict(made: Any, alone: Arrays) -> str:
     return "same" if not off else f"wrong by {off:.0e}"
 
 
+def verdicts(made: dict[str, Any], alone: dict[str, Arrays]) -> dict[str, str]:
+    """Of each part of a process that may not have got to all of them."""
+    return {
+        name: verdict(made[name], alone[name]) if name in made else "a standstill" for name in PARTS
+    }
+
+
 def sharing(number: int) -> dict[str, bool]:
     """What holds where threads share a model, or an initializer."""
     model, x = network(0), data(0)
@@ -306,15 +313,11 @@ def _send(connection: Any, names: list[str], seed: int) -> None:
 
 
 def in_processes(method: str, alone: dict[str, Arrays], patience: float) -> dict[str, str]:
-    """Of each part what became of it in a process of its own, or spawned all in one."""
-    names = list(PARTS)
-    groups = [names] if method == "spawn" else [[name] for name in names]
+    """Of each part what became of it in a process of its own."""
     made: dict[str, Any] = {}
-    for group in groups:
-        made |= in_process(method, group, 0, patience)
-    return {
-        name: verdict(made[name], alone[name]) if name in made else "a standstill" for name in names
-    }
+    for name in PARTS:
+        made |= in_process(method, [name], 0, patience)
+    return verdicts(made, alone)
 
 
 # ----------------------------------------------------------------------------------
@@ -362,7 +365,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.setswitchinterval(5e-3)
     columns["forked before use"] = before
     columns["forked after use"] = in_processes("fork", alone[0], options.patience)
-    columns["spawned"] = {name: verdict(made, alone[0][name]) for name, made in first.items()}
+    columns["spawned"] = verdicts(first, alone[0])
     publish("threads", section(columns, held, of_keras()), options.page)
     words = {*columns[f"{options.threads} threads"].values(), *columns["spawned"].values()}
     return 0 if words == {"same"} and all(held.values()) else 1

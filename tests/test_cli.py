@@ -114,7 +114,7 @@ class TestSolve:
         )
 
     @pytest.mark.skipif(
-        keras.backend.backend() != "torch", reason="the solver has no backend; PyTorch is soonest done"
+        keras.backend.backend() != "torch", reason="the solver has no backend; PyTorch starts soon"
     )
     def test_derivatives_of_a_function_of_few_inputs(self, run):
         asked = ("--depth", 6, "--inputs", 2, "--input-std", 0.58)

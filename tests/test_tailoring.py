@@ -322,7 +322,8 @@ class TestWhere:
         ids=lambda each: type(each).__name__,
     )  # fmt: skip
     def test_every_kernel_is_read_by_its_own_axes(self, layer, arguments):
-        first = layers.Conv2D(8, 3, activation="tanh")
+        # A name that the layers above, made at collection, cannot have.
+        first = layers.Conv2D(8, 3, activation="tanh", name="first")
         model = sequential((9, 9, 3), first, layer, layers.Dropout(0.1), ko.Tanh())
         rows = planned(model).kernels
         assert rows[-1].initializer == f'OddSigmoidOrthogonal("tanh", depth=2{arguments})'

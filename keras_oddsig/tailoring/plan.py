@@ -433,7 +433,8 @@ class Planner:
             arguments = {"activation": activation, **arguments}
         if self.seed is not None:
             sequence = np.random.SeedSequence([self.seed, self._drawn])
-            arguments["seed"] = int(sequence.generate_state(1)[0])
+            # Of 31 bits: more than int32 holds is too much for Keras 3.12 on PyTorch.
+            arguments["seed"] = int(sequence.generate_state(1)[0]) & 0x7FFFFFFF
         self._drawn += 1
         give(fitting, cls, arguments)
 

@@ -8,10 +8,11 @@
 For maintainers, before a release and after a change of a bound. The oldest end has the lower bounds
 of pyproject.toml, or the lowest that go together above them and have a wheel for that Python (uv
 finds them; `pip install uv`); the newest has what pip resolves. Each pair of an end and a backend
-has an environment of its own in `.matrix`, kept until the project's table there changes or `--fresh`
-is given, and is tested there as by `make test`, and by the solver's tests. Ten to twenty minutes each on one
-core, and one to six gigabytes: PyTorch's builds for CUDA are large, and pip's own settings may name
-an index with others. An interpreter that is not there is named and left out. The exit status is 1
+has an environment of its own in `.matrix`, kept until the project's table there changes or
+`--fresh` is given, and is tested there as by `make test`, and by the solver's tests. Ten to twenty
+minutes each on one core, and one to six gigabytes: PyTorch's builds for CUDA are large, and pip's
+own settings may name an index with others. An interpreter that is not there is named and left
+out. The exit status is 1
 where a test has failed, or an environment could not be made.
 """
 

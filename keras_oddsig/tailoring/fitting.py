@@ -57,7 +57,8 @@ def tailor(
       the bias; a first convolution reads its whole patch;
     - one between other such kernels, the rotation for the longest chain through it; where narrow
       layers lie between wide ones, with `bottleneck`; behind a sum, with a gain for the sum's
-      variance; at the end of a residual branch, divided by the root of the number of branches;
+      variance, and behind another activation for the spread that this one keeps up; at the end of
+      a residual branch, divided by the root of the number of branches;
     - a linear one between such kernels, as a latent layer is, the rotation at the gain 1;
     - those of a function of at most four numbers in all, as a physics-informed network or the
       trunk of a DeepONet is, its output among them, with `input_dim`;
@@ -77,7 +78,8 @@ def tailor(
 
     All other kernels stay as they are: those before other activations or normalization, output
     layers, what is frozen, quantized or adapted (LoRA), `LSTM` and `GRU` (rotations in their gates
-    are not reliably better: `benchmarks/recurrent_gates.py`). The report says why.
+    are not reliably better: `benchmarks/recurrent_gates.py`). The report says why, and names what may
+    keep the signal of a kernel with an initializer from being well.
     Other biases of the layers that get a kernel become zero, the optimizer's state is reset, and
     the layers' configs follow: a saved model tells its initializers (but of the kernels within one
     `MultiHeadAttention` or `GroupQueryAttention`, whose config has a single one for all). An error

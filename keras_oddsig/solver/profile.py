@@ -80,13 +80,26 @@ class Profile:
         return 1.0 / self.slope
 
     def scaled(self, amplitude: float = 1.0, rate: float = 1.0) -> Profile:
-        """The profile of `amplitude * f(rate * x)`; both factors positive."""
+        """The profile of `amplitude * f(rate * x)`; both factors positive.
+
+        Raises:
+            TypeError: If a factor is not a number.
+            ValueError: If a factor is not positive, or a value is too large or too small for
+                float64.
+        """
         _arguments.real("amplitude", amplitude, above=0)
         _arguments.real("rate", rate, above=0)
+        try:
+            curvature = self.curvature * amplitude ** (1.0 - self.order)
+        except OverflowError:
+            raise ValueError(
+                f"`amplitude` must be larger, or the order smaller: {amplitude!r} to the power of "
+                f"1 - order overflows. Received: amplitude={amplitude!r}, order={self.order!r}"
+            ) from None
         return Profile(
             slope=amplitude * rate * self.slope,
             order=self.order,
-            curvature=self.curvature * amplitude ** (1.0 - self.order),
+            curvature=curvature,
             bound=amplitude * self.bound,
         )
 

@@ -13,6 +13,10 @@ from keras_oddsig.solver import Profile
 
 
 class TestProfile:
+    def test_a_scale_that_float64_cannot_take_is_refused_by_its_name(self):
+        with pytest.raises(ValueError, match=r"`amplitude` must be larger.*amplitude=0\.1, order="):
+            Profile(1.0, 1e6, 1.0, 1.0).scaled(amplitude=0.1)
+
     def test_scaled_profile_is_that_of_the_scaled_function(self):
         expected = solver.profile_of(lambda x: 3 * np.arctan(x / 2))
         scaled = Profile(1.0, 3.0, 1 / 3, math.pi / 2).scaled(amplitude=3, rate=0.5)

@@ -119,7 +119,7 @@ class NoisyIdentity:
         return self.gain, self.relative_noise
 
     def sized(self, *sizes: Any) -> NoisyIdentity:
-        return NoisyIdentity(*sizes, self.noise)
+        return replace(self, gain=sizes[0], relative_noise=sizes[1])
 
     def matrices(self, axes: _axes.KernelAxes, source: Source) -> Any:
         taps, m, n = axes.taps, axes.m, axes.n

@@ -300,7 +300,10 @@ def _spent(process: int) -> float:
     folder = Path(f"/proc/{process}/task")
     if not folder.exists():
         return 0.0
-    lines = [each.read_text().rpartition(")")[2].split() for each in folder.glob("*/stat")]
+    try:
+        lines = [each.read_text().rpartition(")")[2].split() for each in folder.glob("*/stat")]
+    except OSError:  # a thread that has ended meanwhile
+        return time.monotonic()
     if any(line[0] in "RD" for line in lines):
         return time.monotonic()
     return float(sum(int(line[11]) + int(line[12]) for line in lines))

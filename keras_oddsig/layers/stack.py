@@ -106,8 +106,8 @@ class LayerStack(keras.layers.Layer):
             dtype=variable.dtype,
             trainable=not weight.is_state,
             autocast=False,
-            regularizer=_summed(variable.regularizer),
-            constraint=_each(variable.constraint),
+            regularizer=variable.regularizer and _Summed(variable.regularizer),
+            constraint=variable.constraint and _each(variable.constraint),
             aggregation=variable.aggregation,
             name=weight.name,
         )
@@ -330,14 +330,19 @@ def _runs_from(config: Any) -> list[Run]:
     return found
 
 
-def _summed(regularizer: Any) -> Callable[[Any], Any] | None:
-    """A regularizer of stacked weights: the sum of those of each repeat's."""
-    each = _each(regularizer)
-    return None if each is None else lambda weights: ops.sum(each(weights))
+class _Summed(keras.regularizers.Regularizer):  # type: ignore[misc]
+    """A regularizer of stacked weights: the sum of those of each repeat's.
+
+    No configuration has it: the template's is what is saved.
+    """
+
+    def __init__(self, regularizer: Any) -> None:
+        self._each = _each(regularizer)
+
+    def __call__(self, weights: Any) -> Any:
+        return ops.sum(self._each(weights))
 
 
-def _each(function: Any) -> Callable[[Any], Any] | None:
+def _each(function: Any) -> Callable[[Any], Any]:
     """A function of stacked weights that acts on each repeat's by itself."""
-    if function is None:
-        return None
     return lambda weights: ops.vectorized_map(function, ops.convert_to_tensor(weights))

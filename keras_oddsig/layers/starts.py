@@ -99,6 +99,6 @@ def _one_by_one(
         for call, integer in zip(
             calls, _seeds.draw_several(seed, stream, number)[:, 0], strict=True
         ):
-            call.seed = int(integer)
+            call.seed = int(integer) & 0x7FFFFFFF  # as `tailor`'s
     values = [ops.convert_to_numpy(call(shape, dtype=dtype)) for call in calls]
     return ops.convert_to_tensor(np.stack(values), dtype)

@@ -159,7 +159,7 @@ class TestClosedForms:
             v_x = slope + scale / math.sqrt(2) * (point[0] * along - point[1] * across) / 0.5
             h = chain_rule(jet, omega * v, omega * v_x, 0)
             squares = [np.broadcast_to(each, v_x.shape) ** 2 for each in h]
-            each = [np.trapezoid((s * density).sum(1), along[:, 0]) for s in squares]
+            each = [integrate.trapezoid((s * density).sum(1), along[:, 0]) for s in squares]
             total += np.array(each) / len(centres)
         if kind == "rotation":
             result = solver.derivatives_orthogonal(function_of(jet), 1, scale, point)

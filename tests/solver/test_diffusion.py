@@ -5,6 +5,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from scipy import integrate
 from solver_cases import MONTE_CARLO, SOFTSIGN, TABLE, TANH, sample_diffusion, sample_networks
 
 from keras_oddsig import solver
@@ -161,7 +162,7 @@ class TestPropagate:
         signal = solver.propagate(np.tanh, 20, 0.0, input_std=2.0)
         for layer in range(20):
             x = np.tanh(x)
-            rms = math.sqrt(np.trapezoid(x**2 * density, z))
+            rms = math.sqrt(integrate.trapezoid(x**2 * density, z))
             assert signal.std[layer] == pytest.approx(rms, rel=2e-3)
         assert np.all(signal.negative_rate == 0)
 

@@ -63,7 +63,7 @@ def _seeds(seed: int) -> Iterator[int]:
     `tailor` counts otherwise one day, the comparison is as fair as now, and noisier.
     """
     for number in itertools.count():
-        yield int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        yield int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) & 0x7FFFFFFF
 
 
 def _hidden(model: keras.Model) -> list[keras.Layer]:

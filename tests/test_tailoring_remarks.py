@@ -59,3 +59,15 @@ def test_a_chain_without_any_of_that_has_no_remark():
     report, signal = tailored(*["tanh"] * 6, scale=7.0)
     assert signal.healthy
     assert [row.reason for row in report.kernels[:-1]] == [""] * 6
+
+
+@pytest.mark.parametrize("method", ["auto", "diagonal"])
+@pytest.mark.parametrize("layer", [layers.Conv1D(8, 3, activation="tanh"), layers.SimpleRNN(8)])
+def test_without_data_the_first_kernel_says_what_is_assumed(method, layer):
+    layer = type(layer).from_config(layer.get_config())
+    model = keras.Sequential([keras.Input((6, 4)), layer])
+    first, *others = ko.tailor(model, method=method).kernels
+    assert "an input of root mean square 1 is assumed" in first.reason
+    assert not any("assumed" in row.reason for row in others)
+    data = np.random.default_rng(0).standard_normal((64, 6, 4)).astype("float32")
+    assert "assumed" not in ko.tailor(model, data, method=method).kernels[0].reason

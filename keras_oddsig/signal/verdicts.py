@@ -50,7 +50,8 @@ MOSTLY_SATURATED: Final = 0.3
 DEAF: Final = 0.5
 # All samples one direction; a set that begins with a common mean (digits: .77) is no alarm.
 ALIKE: Final = 0.95
-# Of the effective rank: all networks above that train keep .16 or more.
+# Of the effective rank: all networks above that train keep .16 or more. Not more than this, for
+# from there on as many train as do not (`benchmarks/reliability/rank.py`), and one draw scatters.
 FORGOTTEN: Final = 0.05
 # Of an effective rank: what few samples, and a curve in place of a line, add to 1.
 ONE_DIRECTION: Final = 1.2

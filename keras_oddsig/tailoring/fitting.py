@@ -77,9 +77,9 @@ def tailor(
     `bottleneck` or few inputs are the reason of.
 
     All other kernels stay as they are: those before other activations or normalization, output
-    layers, what is frozen, quantized or adapted (LoRA), `LSTM` and `GRU` (rotations in their
-    gates are not reliably better: `benchmarks/recurrent_gates.py`). The report says why, and
-    names what may keep the signal of a kernel with an initializer from being well.
+    layers, what is frozen, quantized or adapted (LoRA), `LSTM` and `GRU` (rotations in their gates
+    are not reliably better: `benchmarks/recurrent_gates.py`). The report says why, and of a kernel
+    with an initializer what may keep its signal from being well.
     Other biases of the layers that get a kernel become zero, the optimizer's state is reset, and
     the layers' configs follow: a saved model tells its initializers (but of the kernels within one
     `MultiHeadAttention` or `GroupQueryAttention`, whose config has a single one for all). An error

@@ -79,7 +79,8 @@ class Planner:
             if fitting.initializer is not None and fitting.place is not None:
                 place, before = fitting.place, self._before(fitting.place)
                 read = [places[step] for step in before if step in places]
-                qualify(fitting, place, read, place in self._few, self.depth)
+                few, measured = place in self._few, self._is_measured(place)
+                qualify(fitting, place, read, few, measured, self.depth)
         return fittings
 
     def _by_layer(self) -> list[Place]:

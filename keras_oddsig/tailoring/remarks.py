@@ -12,7 +12,12 @@ from keras_oddsig.tailoring.places import Place
 
 
 def qualify(
-    fitting: Fitting, place: Place, read: Sequence[Place], few: bool, depth: int | None
+    fitting: Fitting,
+    place: Place,
+    read: Sequence[Place],
+    few: bool,
+    measured: bool,
+    depth: int | None,
 ) -> None:
     """Says of a kernel that has its initializer what may keep its signal from being well.
 
@@ -21,12 +26,16 @@ def qualify(
         place: Where it stands.
         read: Those of the kernels behind whose outputs it stands.
         few: Whether it is part of a function of few inputs.
+        measured: Whether what it reads was measured, if that is data.
         depth: That which a user wants for all kernels, or None.
     """
     if place.rated or place.begins:
         fitting.goal = None  # its rate is measured, whatever comes
     if few:
         fitting.goal = None  # it is made for derivatives, not for a spread
+    reads_data = place.first and fitting.kernel.role != "recurrent"
+    if reads_data and not measured and "assumed" not in fitting.reason:
+        fitting.say("an input of root mean square 1 is assumed")
     if place.mixed:
         fitting.goal = None  # its first call is not like the others
         fitting.say("called on data and on activations, and made for these")

@@ -266,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
         np.savez(options.save, **named)
         return 0
     first, ways = all_ways(options.threads)
-    publish("determinism", section(first, ways), options.page)
+    publish(f"determinism-{BACKEND}", section(first, ways), options.page)
     cells = [cell(found, name, first) for found in ways.values() for name in first]
     return 0 if all(each in ("-", "same") or float(each) < 1e-5 for each in cells) else 1
 

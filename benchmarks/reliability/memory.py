@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{alone.__name__} {which}: {known[alone, which]}", file=sys.stderr)
             label = "one model" if which == "one" else "a new model each"
             rows.append((name, label, found, known[alone, which]))
-    publish("memory", section(rows, options.number, clear), options.page)
+    publish(f"memory-{keras.backend.backend()}", section(rows, options.number, clear), options.page)
     grown = [(ours[1] - ours[0]) - max(0, alone[1] - alone[0]) for _, _, ours, alone in rows]
     return 0 if all(each < ALLOWED for each in grown) else 1
 

@@ -369,7 +369,7 @@ def main(arguments: list[str] | None = None) -> int:
     columns["forked before use"] = before
     columns["forked after use"] = in_processes("fork", alone[0], options.patience)
     columns["spawned"] = verdicts(first, alone[0])
-    publish("threads", section(columns, held, of_keras()), options.page)
+    publish(f"threads-{BACKEND}", section(columns, held, of_keras()), options.page)
     words = {*columns[f"{options.threads} threads"].values(), *columns["spawned"].values()}
     return 0 if words == {"same"} and all(held.values()) else 1
 

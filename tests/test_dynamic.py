@@ -250,7 +250,8 @@ def test_gradients_are_those_of_the_formula():
 
     def loss(**changed):
         w = {**values, **changed}
-        return np.sum((w["gamma"] * f(w["rate"] * x + w["shift"]) + w["beta"]) ** 2)
+        argument = w["rate"] * x.astype("float64") + w["shift"]
+        return np.sum((w["gamma"] * f(argument) + w["beta"]) ** 2)
 
     model = keras.Sequential([keras.Input((3, 6)), layer])
     model.compile(keras.optimizers.SGD(1e-3), lambda y, p: ops.sum(ops.square(p)))

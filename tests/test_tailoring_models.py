@@ -43,6 +43,7 @@ class TestCompiled:
             ko.tailor(model, x, seed=0)
         expected = np.mean((keras.ops.convert_to_numpy(model(x)) - y) ** 2)
         kernels = values(model)
+        model.reset_metrics()  # or an older Keras returns the mean of both steps
         after = model.train_on_batch(x, y)
         assert after == pytest.approx(expected, rel=1e-4)
         assert after != pytest.approx(before, rel=1e-4)

@@ -107,7 +107,7 @@ class LayerStack(keras.layers.Layer):
             trainable=not weight.is_state,
             autocast=False,
             regularizer=variable.regularizer and _Summed(variable.regularizer),
-            constraint=variable.constraint and _each(variable.constraint),
+            constraint=variable.constraint and _Each(variable.constraint),
             aggregation=variable.aggregation,
             name=weight.name,
         )
@@ -333,16 +333,25 @@ def _runs_from(config: Any) -> list[Run]:
 class _Summed(keras.regularizers.Regularizer):  # type: ignore[misc]
     """A regularizer of stacked weights: the sum of those of each repeat's.
 
-    No configuration has it: the template's is what is saved.
+    Like `_Each` in no configuration: the template's own is saved.
     """
 
     def __init__(self, regularizer: Any) -> None:
-        self._each = _each(regularizer)
+        self._regularizer = regularizer
 
     def __call__(self, weights: Any) -> Any:
-        return ops.sum(self._each(weights))
+        return ops.sum(_of_each(self._regularizer, weights))
 
 
-def _each(function: Any) -> Callable[[Any], Any]:
-    """A function of stacked weights that acts on each repeat's by itself."""
-    return lambda weights: ops.vectorized_map(function, ops.convert_to_tensor(weights))
+class _Each(keras.constraints.Constraint):  # type: ignore[misc]
+    """A constraint of stacked weights: of each repeat's by itself."""
+
+    def __init__(self, constraint: Any) -> None:
+        self._constraint = constraint
+
+    def __call__(self, weights: Any) -> Any:
+        return _of_each(self._constraint, weights)
+
+
+def _of_each(function: Callable[[Any], Any], weights: Any) -> Any:
+    return ops.vectorized_map(function, ops.convert_to_tensor(weights))

@@ -578,8 +578,8 @@ class TestSignal:
         model(x)
         report = ko.tailor(model, x, seed=0)
         assert ko.signal_report(model, x).healthy
-        for row in report.kernels[:-1]:
-            assert row.measured == pytest.approx(row.predicted, rel=0.15)
+        for row in report.kernels[:-1]:  # what is off by more is rescaled
+            assert row.measured == pytest.approx(row.predicted, rel=0.2)
 
 
 class TestInPlace:

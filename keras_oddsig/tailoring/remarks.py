@@ -33,7 +33,7 @@ def qualify(
         fitting.goal = None  # its rate is measured, whatever comes
     if few:
         fitting.goal = None  # it is made for derivatives, not for a spread
-    reads_data = place.first and fitting.kernel.role != "recurrent"
+    reads_data = place.first and not place.begins and fitting.kernel.role != "recurrent"
     if reads_data and not measured and "assumed" not in fitting.reason:
         fitting.say("an input of root mean square 1 is assumed")
     if place.mixed:

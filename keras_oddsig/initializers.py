@@ -60,6 +60,7 @@ import keras
 
 from keras_oddsig import _arguments, _draws, _scales, solver
 from keras_oddsig._kernel_initializer import KernelInitializer
+from keras_oddsig.solver.rotation import MOST_GAIN
 
 __all__ = ["OddSigmoidInit", "OddSigmoidOrthogonal"]
 
@@ -278,7 +279,7 @@ class OddSigmoidOrthogonal(KernelInitializer):
         input_dim: int | None = None,
     ) -> None:
         if gain is not None:
-            _arguments.real("gain", gain, above=0)
+            _arguments.real("gain", gain, above=0, below=MOST_GAIN)
         if bottleneck is not None:
             _arguments.integer("bottleneck", bottleneck, at_least=1)
             if input_std is not None or input_dim is not None:

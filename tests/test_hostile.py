@@ -156,6 +156,14 @@ def test_mutated_files_break_nothing(kind, tmp_path, limited_memory):
     assert len(trial.tally.outcomes) >= 2
 
 
+def test_runs_of_a_stack_that_are_not_alike_are_refused():
+    config = ko.LayerStack(keras.layers.Dense(4), 3).get_config()
+    other = keras.layers.Dense(4, use_bias=False)
+    runs = [[1, config["layer"]], [2, keras.saving.serialize_keras_object(other)]]
+    with pytest.raises(ValueError, match=r"`runs` must be layers that .* Received: layers of"):
+        ko.LayerStack.from_config({**config, "runs": runs}).build((None, 4))
+
+
 class TestWatch:
     """What is watched for is seen."""
 

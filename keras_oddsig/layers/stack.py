@@ -81,6 +81,12 @@ class LayerStack(keras.layers.Layer):
         inside.template = templates[0]
         inside.shape = tuple(input_shape)
         weights = templates[0].weights
+        if any(len(each.weights) != len(weights) for each in templates):
+            numbers = [len(each.weights) for each in templates]
+            raise ValueError(
+                "`runs` must be layers that differ in their initializers alone. "
+                f"Received: layers of {numbers} weights"
+            )
         starts = [[each.weights[i].start for each in templates] for i in range(len(weights))]
         self._seed_states = [
             _SeedStates(start[0], i, self.repeats, weight.variable.dtype)

@@ -19,6 +19,7 @@ from keras_oddsig._arguments import Array
 from keras_oddsig.solver.profile import profile_of
 from keras_oddsig.solver.sampling import Function, Sampler
 
+MOST_GAIN: Final = 1e100  # whose square float64 holds
 _ENTRY: Final = 0.5  # where a first layer lets data in, in units of the spread
 
 
@@ -178,7 +179,7 @@ def orthogonal_spread(function: Function, gain: float) -> OrthogonalGain:
 
     Reference: as for `orthogonal_gain`.
     """
-    _arguments.real("gain", gain, above=0)
+    _arguments.real("gain", gain, above=0, below=MOST_GAIN)
     return _operating_point(Sampler(function), profile_of(function).critical_gain, gain)
 
 
@@ -217,7 +218,7 @@ def propagate_orthogonal(
     Reference: as for `orthogonal_gain`.
     """
     _arguments.integer("depth", depth, at_least=1)
-    _arguments.real("gain", gain, above=0)
+    _arguments.real("gain", gain, above=0, below=MOST_GAIN)
     _arguments.real("input_std", input_std, above=0)
     f, steepness = Sampler(function), gain * profile_of(function).critical_gain
     std = [input_std]

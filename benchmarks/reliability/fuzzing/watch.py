@@ -154,4 +154,5 @@ def place(error: BaseException) -> str:
 
 def unexpected(error: BaseException) -> bool:
     """Whether an error is of this package's own making, and of no kind that it promises."""
-    return not isinstance(error, EXPECTED) and " keras_oddsig/" in place(error)
+    memory = isinstance(error, MemoryError) or "allocate memory" in str(error)  # as PyTorch says it
+    return not memory and not isinstance(error, EXPECTED) and " keras_oddsig/" in place(error)

@@ -68,16 +68,13 @@ MODELS = ("`LayerStack`", "`tailor`", "`signal_report`")
 
 
 def made(
-    wrap: Callable[[str, Callable[[], Any], Shape, str], Any],
-    models: bool = True,
-    scope: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    wrap: Callable[[str, Callable[[], Any], Shape, str], Any], models: bool = True
 ) -> dict[str, Arrays]:
     """All values, by their names.
 
     Args:
         wrap: From a name, a function that draws a kernel, its shape and dtype to the kernel.
         models: Whether to make what is no single kernel, too.
-        scope: Under which models are made.
     """
     found = {}
     for name, (cls, arguments, shape, dtype) in KERNELS.items():
@@ -85,13 +82,20 @@ def made(
         found[name] = [_array(wrap(name, init, shape, dtype))]
     init = ko.OddSigmoidOrthogonal(seed=keras.random.SeedGenerator(7))
     found[GENERATOR] = [_array(wrap(GENERATOR, init, (24, 40), "float32")) for _ in range(2)]
-    if models:
-        with scope():
-            found |= _models()
-    return found
+    return found | _models() if models else found
 
 
-def _models() -> dict[str, Arrays]:
+def _models(scope: Callable[[], AbstractContextManager[Any]] = nullcontext) -> dict[str, Arrays]:
+    """What is no single kernel: made under a scope, and reported on outside it."""
+    with scope():
+        stack, model, x = _tailored()
+    report = ko.signal_report(model, x, x, "mse")
+    rows = [np.array(list(row.statistics.values())) for row in report.layers]
+    found = (map(_array, stack.weights), map(_array, model.weights), rows)
+    return dict(zip(MODELS, map(list, found), strict=True))
+
+
+def _tailored() -> tuple[ko.LayerStack, keras.Model, Any]:
     init = ko.OddSigmoidOrthogonal("tanh", depth=LAYERS, seed=7)
     dense = keras.layers.Dense(WIDTH, "tanh", kernel_initializer=init)
     stack = ko.LayerStack(dense, LAYERS)
@@ -100,10 +104,7 @@ def _models() -> dict[str, Arrays]:
     model = keras.Sequential([keras.Input((WIDTH,)), *layers])
     x = np.random.default_rng(0).standard_normal((64, WIDTH)).astype("float32")
     ko.tailor(model, x, seed=7)
-    report = ko.signal_report(model, x, x, "mse")
-    rows = [np.array(list(row.statistics.values())) for row in report.layers]
-    found = (map(_array, stack.weights), map(_array, model.weights), rows)
-    return dict(zip(MODELS, map(list, found), strict=True))
+    return stack, model, x
 
 
 def _array(tensor: Any) -> Any:
@@ -164,7 +165,7 @@ def on_devices() -> dict[str, Arrays]:
             assert all(np.array_equal(first, other) for other in others)
             return first
 
-        return made(mirrored, scope=strategy.scope)
+        return made(mirrored, models=False) | _models(strategy.scope)
     mesh = keras.distribution.DeviceMesh((DEVICES,), ("model",))
     found: dict[str, Arrays] = {}
 

@@ -34,6 +34,7 @@ from keras_oddsig import solver
 
 sys.path.append(str(Path(__file__).parent.parent))
 from reliability.page import add_argument, publish
+from reliability.standstill import spent
 
 WIDTH, LAYERS, SAMPLES = 12, 3, 32
 BACKEND = keras.backend.backend()
@@ -277,14 +278,14 @@ def in_process(method: str, names: list[str], seed: int, patience: float) -> dic
         process.start()
     sending.close()
     made: dict[str, Any] = {}
-    before, since = _spent(process.pid), time.monotonic()
+    before, since = spent(process.pid), time.monotonic()
     try:
         while len(made) < len(names) and time.monotonic() - since < patience:
             if receiving.poll(1):
                 made.update(receiving.recv())
-            spent = _spent(process.pid)
-            if spent != before:
-                before, since = spent, time.monotonic()
+            now = spent(process.pid)
+            if now != before:
+                before, since = now, time.monotonic()
     except EOFError:  # it has ended
         process.join()
     if process.is_alive() and len(made) < len(names):
@@ -293,20 +294,6 @@ def in_process(method: str, names: list[str], seed: int, patience: float) -> dic
     process.kill()
     process.join()
     return made
-
-
-def _spent(process: int) -> float:
-    """What changes while a process computes, or waits for a core only."""
-    folder = Path(f"/proc/{process}/task")
-    if not folder.exists():
-        return 0.0
-    try:
-        lines = [each.read_text().rpartition(")")[2].split() for each in folder.glob("*/stat")]
-    except OSError:  # a thread that has ended meanwhile
-        return time.monotonic()
-    if any(line[0] in "RD" for line in lines):
-        return time.monotonic()
-    return float(sum(int(line[11]) + int(line[12]) for line in lines))
 
 
 def _send(connection: Any, names: list[str], seed: int) -> None:

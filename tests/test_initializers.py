@@ -781,7 +781,7 @@ class TestArguments:
         (ko.OddSigmoidOrthogonal, {"rotation": "givens"}, ValueError, "rotation='givens'"),
         (ko.OddSigmoidOrthogonal, {"rotation": None}, ValueError, "rotation=None"),
         (ko.OddSigmoidOrthogonal, {"gain": math.nan}, ValueError, "gain=nan"),
-        (ko.OddSigmoidOrthogonal, {"gain": 1e308}, ValueError, "gain=1e+308"),
+        (ko.OddSigmoidOrthogonal, {"gain": 1e308}, ValueError, r"gain=1e\+308"),
         (ko.OddSigmoidOrthogonal, {"input_std": 0}, ValueError, "input_std=0"),
         (ko.OddSigmoidOrthogonal, {"input_std": "one"}, TypeError, "input_std='one'"),
         (ko.OddSigmoidOrthogonal, {"input_std": [1.0, 0]}, ValueError, "input_std=0"),

@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     page.add_argument(parser)
     options = parser.parse_args(arguments)
     lines = [
-        "### Import time",
+        "## Import time",
         "",
         f"`import keras_oddsig` after `import keras`, the median of {options.processes} new "
         "processes (the fastest and the slowest), and what it brings beside its own modules: of "

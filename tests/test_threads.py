@@ -19,7 +19,7 @@ from reliability.threads import together
 BACKEND = keras.backend.backend()
 
 
-def network(seed=0):
+def network(seed=0, compiled=False):
     """With a stack, and a rate that is a weight."""
 
     def dense(activation):
@@ -28,7 +28,7 @@ def network(seed=0):
 
     layers = [ko.LayerStack(dense("tanh"), 2), dense(None), ko.Tanh(trainable_rate=True)]
     model = keras.Sequential([keras.Input((4,)), *layers])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=not compiled)
     return model
 
 
@@ -95,7 +95,7 @@ def test_a_stack_that_another_thread_has_open_is_waited_for():
 
 
 def test_a_model_goes_when_it_has_been_tailored_watched_and_reported():
-    model = network()
+    model = network(compiled=True)
     x = data()
     ko.tailor(model, x)
     model.fit(x, x, verbose=0, callbacks=[ko.ActivationSpread(x)])

@@ -114,3 +114,16 @@ def test_other_numbers_are_no_other_code(input_std):
     for i in range(4):
         ko.OddSigmoidOrthogonal("tanh", depth=5 + i, input_std=input_std(i), seed=i)((2, 9))
     assert _backend.compiled.cache_info().misses <= known + 1
+
+
+def test_a_loss_that_is_known_is_not_compiled_again(monkeypatch):
+    model, compiled = network(), []
+    compile_model = keras.Model.compile
+    monkeypatch.setattr(
+        keras.Model,
+        "compile",
+        lambda *args, **kwargs: compiled.append(compile_model(*args, **kwargs)),
+    )
+    for seed in range(3):
+        ko.signal_report(model, data(), data(seed), "mse")
+    assert len(compiled) == 1

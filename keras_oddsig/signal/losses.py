@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import keras
@@ -19,15 +20,27 @@ class Loss:
     def __init__(self, loss: Any, weights: Any, output_names: list[str] | None) -> None:
         parts = tuple(map(_identity, keras.tree.flatten((loss, weights))))
         self._key = parts, _structure((loss, weights)), output_names
+        self._arguments = loss, weights, output_names
         self._several = False
-        # What computes the loss in `fit`, and structures, weights and checks it, is a model's.
-        self._judge = keras.Model(name="loss")
-        self._judge.output_names = output_names
-        self._judge.compile(loss=loss, loss_weights=weights)
+
+    @functools.cached_property
+    def _judge(self) -> keras.Model:
+        """What computes the loss in `fit`, and structures, weights and checks it: a model.
+
+        Not before it is needed: one that is compiled costs TensorFlow 70 kB, for good.
+        """
+        loss, weights, output_names = self._arguments
+        judge = keras.Model(name="loss")
+        judge.output_names = output_names
+        judge.compile(loss=loss, loss_weights=weights)
+        return judge
 
     def ready(self, y: Any) -> bool:
-        """Whether it can be called in a traced function: it makes variables at its first call."""
-        return self._several or not keras.tree.is_nested(y)
+        """Whether it can be called in a traced function: it makes variables at its first call.
+
+        To be asked outside of one, where what computes it is made.
+        """
+        return self._judge is not None and (self._several or not keras.tree.is_nested(y))
 
     def __call__(self, y: Any, y_pred: Any) -> Any:
         try:

@@ -9,6 +9,7 @@ loopback and compute on the CPU; with GPUs, choose nccl and one device for each 
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 
@@ -44,36 +45,41 @@ def ranks_are_equal(model: torch.nn.Module) -> bool:
     return all(torch.equal(mine, other) for other in all_of_them)
 
 
+def train(cls: type, rank: int) -> None:
+    model = build(cls)
+    at_start = ranks_are_equal(model)
+    parallel = DistributedDataParallel(model)
+    optimizer = torch.optim.Adam(parallel.parameters(), lr=3e-3)
+    x = torch.as_tensor(np.random.default_rng(rank).standard_normal((256, WIDTH)).astype("float32"))
+    losses = []
+    for step in range(40):  # each rank has its own data
+        batch = x[step % 8 * 32 :][:32]
+        loss = torch.mean((parallel(batch) - batch[:, :1]) ** 2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    after = ranks_are_equal(model)
+    if rank == 0:
+        print(
+            f"{cls.__name__}: {RANKS} ranks, equal at the start: {at_start}, after "
+            f"training: {after}; loss {losses[0]:.3f} -> {losses[-1]:.3f}"
+        )
+    assert at_start
+    assert after
+    assert losses[-1] < losses[0] / 2
+
+
 def work(rank: int, port: int) -> None:
     dist.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=RANKS
     )
     keras.utils.set_random_seed(rank)  # of no effect on the weights, which have their own seeds
     for cls in (ko.OddSigmoidInit, ko.OddSigmoidOrthogonal):
-        model = build(cls)
-        at_start = ranks_are_equal(model)
-        parallel = DistributedDataParallel(model)
-        optimizer = torch.optim.Adam(parallel.parameters(), lr=3e-3)
-        x = torch.as_tensor(
-            np.random.default_rng(rank).standard_normal((256, WIDTH)).astype("float32")
-        )
-        losses = []
-        for step in range(40):  # each rank has its own data
-            batch = x[step % 8 * 32 :][:32]
-            loss = torch.mean((parallel(batch) - batch[:, :1]) ** 2)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        after = ranks_are_equal(model)
-        if rank == 0:
-            print(
-                f"{cls.__name__}: {RANKS} ranks, equal at the start: {at_start}, after "
-                f"training: {after}; loss {losses[0]:.3f} -> {losses[-1]:.3f}"
-            )
-        assert at_start
-        assert after
-        assert losses[-1] < losses[0] / 2
+        train(cls, rank)
+    # A DistributedDataParallel that outlives its group ends it, and may stand still over that: it
+    # waits for the group's threads, and these, to release a tensor, for Python.
+    gc.collect()
     dist.destroy_process_group()
 
 

@@ -9,7 +9,8 @@ and kept where they reach new code, by atheris where that is installed (`pip ins
 or else where they end in a new way. Each child process takes one file after another; the parent
 sees it crash or hang. What is a failure:
 
-- the process crashes, or takes more than 60 seconds for one file;
+- the process crashes, takes more than 60 seconds of processor time for one file, or five times as
+  many of waiting;
 - an error of another kind than `ValueError`, `TypeError` and `ImportError` whose last line, of
   those in this package and in Keras, is in this package; of the command any error at all;
 - code of the file is run, a module that it names is imported, a process started;
@@ -54,7 +55,7 @@ NAMES = {
     "csv": "CSV: an `ActivationSpread` that goes on with one",
     "solve": "arguments of `keras-oddsig solve`",
 }
-LIMIT = 60  # seconds for one file
+LIMIT = 60  # seconds of processor time for one file
 MEMORY = 4 * 2**30  # bytes that a file may take beyond what the process had
 INSTRUMENTED = ["keras_oddsig", "keras.src.saving", "keras.src.legacy.saving"]
 
@@ -221,17 +222,19 @@ class Watched:
         self.door = trial.door
         self._folder = folder
         self._start = self._saved = time.monotonic()
+        # Of processor time: writes where the process is, and ends it.
+        faulthandler.register(signal.SIGPROF, chain=True)
 
     def __call__(self, content: bytes) -> bool:
         import keras
 
         keras.utils.clear_session(free_memory=False)  # or its names would be ever longer
         (self._folder / "current").write_bytes(content)
-        faulthandler.dump_traceback_later(LIMIT, exit=True)
+        signal.setitimer(signal.ITIMER_PROF, LIMIT)
         try:
             return self._trial(content)
         finally:
-            faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_PROF, 0)
             if time.monotonic() - self._saved > 1:
                 self.save()
 
@@ -300,7 +303,7 @@ def _wait(process: subprocess.Popen[bytes], current: Path) -> int:
     """Waits for a child, and ends one that stands still where its own limit does not see it."""
     while process.poll() is None:
         time.sleep(0.5)
-        if current.exists() and time.time() - current.stat().st_mtime > 2 * LIMIT:
+        if current.exists() and time.time() - current.stat().st_mtime > 5 * LIMIT:
             process.kill()
     return process.wait()
 
@@ -309,7 +312,7 @@ def _end(status: int, log: str) -> str:
     """What ended a child, and the innermost lines of its trace."""
     lines = re.findall(r'File "(?:.*site-packages/)?([^"]*)", line (\d+) in (\w+)', log)
     where = " < ".join(f"{file}:{line}" for file, line, _ in lines[:2])
-    if "Timeout (" in log:
+    if status in (-signal.SIGPROF, -signal.SIGKILL):
         return f"hang: {where}"
     if status < 0:
         return f"crash, {signal.Signals(-status).name}: {where}"

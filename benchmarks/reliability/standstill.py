@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 
 qr = jax.vmap(jnp.linalg.qr)
-several = jax.jit(lambda x: [qr(x + i)[0] for i in range(8)])
+several = jax.jit(lambda x: [qr(x + i)[0] for i in range(32)])
 x = jnp.ones((256, 48, 48)) + jnp.arange(48.0)
 for _ in range(60):
     jax.block_until_ready(several(x))
@@ -41,7 +41,7 @@ import jax.numpy as jnp
 import keras_oddsig as ko
 
 haar = [ko.OddSigmoidOrthogonal(rotation="haar", seed=i) for i in range(8)]
-several = jax.jit(lambda x: [jnp.sin(x + i).sum() * haar[i]((48, 48)) for i in range(8)])
+several = jax.jit(lambda x: [jnp.sin(x + i).sum() * haar[i]((48, 48)) for i in range(32)])
 x = jnp.ones((256, 48, 48))
 for _ in range(60):
     jax.block_until_ready(several(x))

@@ -91,6 +91,7 @@ def load_digits() -> Data:
 def load_mnist() -> Data:
     """MNIST from TensorFlow Datasets, which looks in `TFDS_DATA_DIR` first."""
     try:
+        import tensorflow  # noqa: F401  reads the files, and is not installed with it
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise SystemExit(

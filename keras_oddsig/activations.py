@@ -83,6 +83,11 @@ class _Named(OddSigmoid):
         return self._scaling_config()
 
 
+# Made once: what PyTorch 2.7 compiles may not make them.
+_GUDERMANNIAN = _functions.GUDERMANNIAN.on(ops)
+_SOFTSIGN = _functions.SOFTSIGN.on(ops)
+
+
 def _arctan(x: Any) -> Any:
     if _tracing.fuses() and _functions.is_narrow(x, ops):
         return _functions.in_float32(_float32.arctan, x, ops)
@@ -92,7 +97,7 @@ def _arctan(x: Any) -> Any:
 def _gudermannian(x: Any) -> Any:
     if _tracing.fuses() and _functions.is_narrow(x, ops):
         return _functions.in_float32(_float32.gudermannian, x, ops)
-    return _functions.GUDERMANNIAN.on(ops)(x)
+    return _GUDERMANNIAN(x)
 
 
 def _erf(x: Any) -> Any:
@@ -100,7 +105,7 @@ def _erf(x: Any) -> Any:
 
 
 def _softsign(x: Any) -> Any:
-    return _functions.SOFTSIGN.on(ops)(_backend.bounded(x))
+    return _SOFTSIGN(_backend.bounded(x))
 
 
 @_named

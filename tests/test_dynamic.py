@@ -320,8 +320,7 @@ def test_saved_and_loaded_it_is_the_same(name, tmp_path):
 # jax2tf, which Keras's export calls, announces its own end.
 @pytest.mark.filterwarnings("ignore:.*(jax2tf|native_serialization):DeprecationWarning")
 def test_exported_it_serves_the_same_outputs(tmp_path):
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow", reason="Keras exports through TensorFlow")
     model, x = model_of(MADE["function"]()), batch()
     model.export(str(tmp_path / "served"), verbose=False)
     served = tf.saved_model.load(str(tmp_path / "served"))

@@ -369,6 +369,12 @@ class TestConvolutions:
 
     @pytest.mark.parametrize("window", [(3,), (4,), (3, 4)])
     def test_without_noise_a_transposed_convolution_is_the_identity(self, window, to_numpy):
+        if (
+            keras.backend.backend() == "torch"
+            and 4 in window
+            and Version(keras.__version__) < Version("3.15")
+        ):
+            pytest.skip("an older Keras pads no even window on PyTorch")
         conv = {1: keras.layers.Conv1DTranspose, 2: keras.layers.Conv2DTranspose}
         init = ko.OddSigmoidInit(noise_scale=0.0, input_axes=[-1], output_axes=[-2])
         layer = conv[len(window)](5, window, padding="same", kernel_initializer=init)

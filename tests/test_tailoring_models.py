@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_oddsig as ko
 
@@ -26,7 +26,7 @@ def quick(model):
 
 
 def values(model):
-    return [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+    return [ops.convert_to_numpy(weight) for weight in model.weights]
 
 
 def same(one, other):
@@ -41,7 +41,7 @@ class TestCompiled:
         before = model.train_on_batch(x, y)  # what is compiled has seen the old ones
         with pytest.warns(UserWarning, match="trained for 1 steps"):
             ko.tailor(model, x, seed=0)
-        expected = np.mean((keras.ops.convert_to_numpy(model(x)) - y) ** 2)
+        expected = np.mean((ops.convert_to_numpy(model(x)) - y) ** 2)
         kernels = values(model)
         model.reset_metrics()  # or an older Keras returns the mean of both steps
         after = model.train_on_batch(x, y)
@@ -117,7 +117,7 @@ def test_saved_loaded_and_tailored_again(make, tmp_path):
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     assert same(values(model), values(loaded))
-    predictions = [keras.ops.convert_to_numpy(m(x)) for m in (model, loaded)]
+    predictions = [ops.convert_to_numpy(m(x)) for m in (model, loaded)]
     assert predictions[0] == pytest.approx(predictions[1], abs=1e-6)
     for mine, its in zip(model.layers, loaded.layers, strict=True):
         for name in ("kernel_initializer", "depthwise_initializer", "pointwise_initializer"):
@@ -208,3 +208,97 @@ def test_models_of_keras_applications_with_tanh_in_place_of_what_they_have(name,
     assert ko.signal_report(model, x).healthy
     left = {row.layer: row.reason for row in report.kernels if row.initializer is None}
     assert set(left) == untouched
+
+
+class Weighed:
+    """A function of two inputs: what one branch makes weighs what the other makes."""
+
+    def __init__(self, both_linear=False):
+        self.inputs = [keras.Input((12,)), keras.Input((9,))]
+        h, self.basis = [layers.Dense(24, "tanh")(each) for each in self.inputs]
+        self.weights = layers.Dense(20, name="weights")(layers.Dense(24, "tanh")(h))
+        last = None if both_linear else "tanh"
+        self.basis = layers.Dense(20, last, name="basis")(self.basis)
+
+    def model(self, outputs):
+        return keras.Model(self.inputs, outputs)
+
+
+class TestOneSignalWeighsAnother:
+    REASON = "linear: weighs another signal in the output"
+
+    @pytest.mark.parametrize(
+        "outputs",
+        [
+            lambda w, b: layers.Dot(1)([w, b]),
+            lambda w, b: ops.sum(w * b, axis=-1, keepdims=True),
+            lambda w, b: layers.Dropout(0.1)(ops.sum(w * b, axis=-1, keepdims=True) + 1.0),
+        ],
+        ids=["dot", "sum", "bias"],
+    )
+    def test_the_weights_are_those_of_an_output_layer(self, outputs):
+        parts = Weighed()
+        model = parts.model(outputs(parts.weights, parts.basis))
+        x = [samples(12, number=512), samples(9, number=512)]
+        (row,) = [r for r in ko.tailor(model, x, seed=0).kernels if r.layer == "weights"]
+        assert row.reason.startswith(self.REASON)
+        weights = ops.convert_to_numpy(keras.Model(parts.inputs, parts.weights)(x))
+        assert np.mean(weights**2) == pytest.approx(1 / 20, rel=0.25)
+
+    @pytest.mark.parametrize(
+        "outputs",
+        [lambda w, b: w * b, lambda w, b: layers.Dense(2)(w * b)],
+        ids=["no sum", "another layer"],
+    )
+    def test_not_where_the_product_is_not_summed_at_the_end(self, outputs):
+        parts = Weighed()
+        report = ko.tailor(parts.model(outputs(parts.weights, parts.basis)), dry_run=True)
+        (row,) = [r for r in report.kernels if r.layer == "weights"]
+        assert row.initializer is None
+        assert row.reason == "Multiply follows, which is no odd sigmoid"
+
+    def test_of_two_linear_ones_only_the_first_is(self):
+        parts = Weighed(both_linear=True)
+        report = ko.tailor(parts.model(layers.Dot(1)([parts.basis, parts.weights])), dry_run=True)
+        reasons = {row.layer: row.reason for row in report.kernels}
+        assert reasons["basis"] == self.REASON
+        assert reasons["weights"] == "Dot follows, which is no odd sigmoid"
+
+
+class Block(layers.Layer):
+    """A layer and a function in one, which `call` applies."""
+
+    def __init__(self, activation):
+        super().__init__()
+        self.dense = layers.Dense(24)
+        self.activation = keras.activations.get(activation)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.activation(self.dense(x))
+
+
+class TestFunctionsOfBlocks:
+    @staticmethod
+    def model(activation):
+        blocks = [Block(activation) for _ in range(6)]
+        return keras.Sequential([keras.Input((16,)), *blocks, layers.Dense(2)])
+
+    @pytest.mark.parametrize(
+        ("activation", "name"),
+        [("tanh", "tanh"), (lambda x: ops.tanh(x), "tanh"), (ops.erf, "erf")],
+        ids=["name", "lambda", "operation"],
+    )
+    def test_one_of_the_class_counts_as_the_layers_activation(self, activation, name):
+        x = samples(16, number=256)
+        report = ko.tailor(self.model(activation), x, seed=0)
+        assert [row.depth for row in report.kernels] == [6] * 6 + [None]
+        for row in report.kernels[:-1]:
+            assert row.initializer.startswith(f'OddSigmoidOrthogonal("{name}"')
+            assert row.measured == pytest.approx(row.predicted, rel=0.1)
+
+    def test_another_is_named(self):
+        report = ko.tailor(self.model("gelu"), dry_run=True)
+        assert [row.reason for row in report.kernels[:-1]] == ["gelu is no odd sigmoid"] * 6

@@ -76,10 +76,13 @@ def as_they_come(x: Any, y: Any) -> Data:
 def _from_tfds(name: str, splits: list[str]) -> Any:
     """Parts of a data set, as arrays. Raises `MissingDataError`."""
     try:
+        import tensorflow  # noqa: F401  reads the files, and is not installed with it
         import tensorflow_datasets
     except ImportError as error:
         needed = 'pip install "keras-oddsig[datasets,tensorflow]"'
-        raise MissingDataError(f"it needs TensorFlow Datasets: {needed} ({error})") from error
+        raise MissingDataError(
+            f"it needs TensorFlow Datasets and TensorFlow: {needed} ({error})"
+        ) from error
     try:
         parts = tensorflow_datasets.load(name, split=splits, batch_size=-1)
     except Exception as error:

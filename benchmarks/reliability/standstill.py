@@ -41,7 +41,7 @@ import jax.numpy as jnp
 import keras_oddsig as ko
 
 haar = [ko.OddSigmoidOrthogonal(rotation="haar", seed=i) for i in range(8)]
-several = jax.jit(lambda x: [jnp.sin(x + i).sum() * haar[i]((48, 48)) for i in range(32)])
+several = jax.jit(lambda x: [jnp.sin(x + i).sum() * haar[i % 8]((48, 48)) for i in range(32)])
 x = jnp.ones((256, 48, 48))
 for _ in range(60):
     jax.block_until_ready(several(x))

@@ -34,6 +34,7 @@ def train_plain(cell: Cell, method: Method, task: Task, rate: float, seed: int) 
         for step in range(first, first + EVERY):
             model.optimizer.learning_rate.assign(rate * factors[step])
             x, y = (each[order[step]] for each in task.train)
+            model.reset_metrics()  # an older Keras gives the mean since then
             losses.append(float(model.train_on_batch(x, y)))
         outcome.losses.append(float(np.mean(losses)))
         outcome.curve.append(_score(model, *task.validation))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -126,7 +125,8 @@ class _Moments:
 def _of_unit_square(function: Function, scale: float, shift: float, raised: float) -> Constants:
     """The one whose mean square is 1: Q(1) = 1."""
     inner = function(scale * _NODES + shift) + raised
-    return Constants(scale, shift, raised, 1 / math.sqrt(_mean(inner**2)))
+    # Where a search strays to a constant function the root is 0, and what follows is no number.
+    return Constants(scale, shift, raised, float(1 / np.sqrt(_mean(inner**2))))
 
 
 def _mean(values: np.ndarray) -> float:
@@ -137,9 +137,17 @@ def _mean(values: np.ndarray) -> float:
 def _solved(
     errors: Callable[[np.ndarray], list[float]], starts: tuple[tuple[float, ...], ...]
 ) -> tuple[float, ...]:
+    """Of the solutions that are found the one of the least shift, and of two alike the positive.
+
+    Of least shift are those of their authors' program. Which a search finds first depends on the
+    version of SciPy.
+    """
+    solutions = []
     for start in starts:
         with np.errstate(all="ignore"):
             found = optimize.root(errors, start)
         if found.success and np.max(np.abs(errors(found.x))) < 1e-6 and found.x[0] > 0:
-            return tuple(float(value) for value in found.x)
-    raise ValueError("no constants meet the conditions")
+            solutions.append(tuple(float(value) for value in found.x))
+    if not solutions:
+        raise ValueError("no constants meet the conditions")
+    return min(solutions, key=lambda each: (round(abs(each[1]), 4), each[1] < 0))

@@ -39,10 +39,13 @@ def test_every_requirement_has_a_lower_bound():
 
 def test_the_page_on_installing_names_the_same_bounds():
     text = (matrix.ROOT / "docs" / "get-started.md").read_text()
-    (python, keras) = re.search(r"Python ([\d.]+) or later, Keras ([\d.]+) or later", text).groups()
+    said = r"Python {0} or later, Keras {0} or later,\s+"
+    said += r"JAX {0}, TensorFlow {0} or PyTorch {0} or later"
+    python, *others = re.search(said.format(r"([\d.]+)"), text).groups()
     table = matrix.project()
     assert table["requires-python"] == f">={python}"
-    assert matrix.bounds(table)["keras"] == Version(keras)
+    bounds = matrix.bounds(table, matrix.BACKENDS)
+    assert [bounds[name] for name in ("keras", *matrix.BACKENDS)] == list(map(Version, others))
 
 
 def test_only_an_interpreter_that_starts_is_found(tmp_path):

@@ -36,6 +36,16 @@ def real(
             raise ValueError(f"`{name}` must be {limit}. Received: {name}={shown(value)}")
 
 
+# Of data: float32 holds them, and a kernel that lets them in.
+LEAST_STD: Final = 1e-30
+MOST_STD: Final = 1e30
+
+
+def input_std(name: str, value: Any) -> None:
+    """Checks the standard deviation of data."""
+    real(name, value, above=0, at_least=LEAST_STD, below=MOST_STD)
+
+
 def _is_finite(value: Any) -> bool:
     try:
         return math.isfinite(value)

@@ -257,12 +257,12 @@ def _positive(input_std: Any) -> float | tuple[float, ...]:
     if isinstance(input_std, np.ndarray):
         input_std = input_std.tolist()
     if not isinstance(input_std, list | tuple):
-        _arguments.real("input_std", input_std, above=0)
+        _arguments.input_std("input_std", input_std)
         return float(input_std)
     if not input_std:
         raise ValueError("`input_std` must hold a number for each input. Received: input_std=[]")
     for number in input_std:
-        _arguments.real("input_std", number, above=0)
+        _arguments.input_std("input_std", number)
     return tuple(float(number) for number in input_std)
 
 

@@ -789,6 +789,8 @@ class TestArguments:
         (ko.OddSigmoidOrthogonal, {"gain": math.nan}, ValueError, "gain=nan"),
         (ko.OddSigmoidOrthogonal, {"gain": 1e308}, ValueError, r"gain=1e\+308"),
         (ko.OddSigmoidOrthogonal, {"input_std": 0}, ValueError, "input_std=0"),
+        (ko.OddSigmoidOrthogonal, {"input_std": 1e-320}, ValueError, "input_std=1e-320"),
+        (ko.OddSigmoidOrthogonal, {"input_std": [1.0, 1e38]}, ValueError, r"input_std=1e\+38"),
         (ko.OddSigmoidOrthogonal, {"input_std": "one"}, TypeError, "input_std='one'"),
         (ko.OddSigmoidOrthogonal, {"input_std": [1.0, 0]}, ValueError, "input_std=0"),
         (ko.OddSigmoidOrthogonal, {"input_std": []}, ValueError, r"input_std=\[\]"),

@@ -39,6 +39,15 @@ class TestInputs:
     def test_a_scale_is_common_where_features_are_alike(self):
         assert inputs_of(7 * NORMAL).std == pytest.approx(7 * inputs_of(NORMAL).std)
 
+    @pytest.mark.parametrize("scale", [1e-35, 1e35, [1.0] * (NORMAL.shape[1] - 1) + [1e-35]])
+    def test_a_size_that_no_kernel_of_float32_lets_in_is_refused(self, scale):
+        model = chain(NORMAL.shape[1], depth=2)
+        before = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+        with pytest.raises(ValueError, match=r"^`data` must be of a size .*Received: \S+e[-+]3\d$"):
+            ko.tailor(model, (NORMAL * scale).astype("float32"))
+        for weight, value in zip(model.weights, before, strict=True):
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), value)
+
     def test_features_of_several_scales_have_each_their_own(self):
         found = inputs_of(NORMAL * SCALES)
         assert np.array(found.stds) / SCALES == pytest.approx(NORMAL.std(axis=0), rel=0.3)

@@ -23,7 +23,7 @@ def solve(args: argparse.Namespace) -> int:
     with unusable("", ValueError):
         _arguments.integer("--depth", args.depth, at_least=1)
         _arguments.integer("--width", args.width, at_least=1)
-        _arguments.real("--input-std", args.input_std, above=0)
+        _arguments.input_std("--input-std", args.input_std)
         _arguments.real("--negative-rate", args.negative_rate, above=0, below=0.5)
         if args.noise_scale is not None:
             _arguments.real("--noise-scale", args.noise_scale, at_least=0)

@@ -56,7 +56,7 @@ def propagate(
         function: An odd-sigmoid function of NumPy arrays.
         depth: Number of layers, an integer of at least 1.
         noise_scale: Relative noise per layer, at least 0.
-        input_std: Standard deviation of the Gaussian inputs, positive. By symmetry the
+        input_std: Standard deviation of the Gaussian inputs, 1e-30 to 1e30. By symmetry the
             result is that for half-normal inputs of one sign, too. A unit that starts
             near 0 flips sooner than `negative_rate`, which assumes inputs above the
             final spread, says.
@@ -81,7 +81,7 @@ def propagate(
     """
     _arguments.integer("depth", depth, at_least=1)
     _arguments.real("noise_scale", noise_scale, at_least=0)
-    _arguments.real("input_std", input_std, above=0)
+    _arguments.input_std("input_std", input_std)
     omega = profile_of(function).critical_gain
     f = Sampler(function)
     # The sign of the input is divided out: x > 0 at the start, and x < 0 is a flip.

@@ -56,8 +56,8 @@ class OrthogonalGain:
 
         Raises:
             TypeError: If `input_std` is not a number.
-            ValueError: If it is not positive, or the gain is at most 1, where the signal keeps
-                up no spread to begin at.
+            ValueError: If it is not from 1e-30 to 1e30, or the gain is at most 1, where the
+                signal keeps up no spread to begin at.
 
         Example:
 
@@ -70,7 +70,7 @@ class OrthogonalGain:
         Reference: this project; the half is an empirical choice, and
         `docs/benchmarks/trainability.md` says with what it was made.
         """
-        _arguments.real("input_std", input_std, above=0)
+        _arguments.input_std("input_std", input_std)
         if self.spread == 0:
             raise ValueError(
                 "`input_std` must come with a gain above 1: at this one the signal keeps up no "
@@ -196,7 +196,7 @@ def propagate_orthogonal(
         function: An odd-sigmoid function of NumPy arrays.
         depth: Number of layers, an integer of at least 1.
         gain: `g` of every layer, relative to the critical gain, positive.
-        input_std: Root mean square of the inputs, positive.
+        input_std: Root mean square of the inputs, from 1e-30 to 1e30.
 
     Returns:
         An array of shape `(depth,)`. Its entry `l - 1` is the standard deviation of the
@@ -219,7 +219,7 @@ def propagate_orthogonal(
     """
     _arguments.integer("depth", depth, at_least=1)
     _arguments.real("gain", gain, above=0, below=MOST_GAIN)
-    _arguments.real("input_std", input_std, above=0)
+    _arguments.input_std("input_std", input_std)
     f, steepness = Sampler(function), gain * profile_of(function).critical_gain
     std = [input_std]
     for _ in range(depth):

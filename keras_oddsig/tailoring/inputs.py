@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_oddsig import _arguments
+
 # Features, from the tenth to the ninetieth in a hundred by scale, of which one is so many times
 # another's are read each by its own; closer ones by a common scale, which keeps what is faint, as
 # the margins of a picture are. 50 layers of 32 tanh, best of 7 rates, two seeds, common | own: wine
@@ -74,6 +76,9 @@ def inputs_of(
             sample: a mean stays, unless the domain lies on one side of 0.
         own: Whether each feature can be read by a scale of its own.
         biased: Whether a bias can take a mean away.
+
+    Raises:
+        ValueError: If they are of a size for which no kernel can be.
     """
     x = np.asarray(numbers, dtype=np.float64)
     x = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x.reshape(-1, 1)
@@ -81,6 +86,7 @@ def inputs_of(
     rms = math.sqrt(np.mean(x**2))
     if rms == 0:
         return None
+    _require_size(rms)
     total = np.mean(np.abs(x).sum(axis=1))
     centre, scale = _bulk(x)
     varying = scale > 0
@@ -102,6 +108,7 @@ def inputs_of(
     most = largest > UNEVEN * np.median(scale[varying])
     uneven = own and (high > UNEVEN * low or most)
     low, high = scale[varying].min(), scale[varying].max()
+    _require_size(low, high)
     unit = np.where(varying, scale, np.median(scale[varying])) if uneven else np.ones(len(scale))
     around, whole = (x - centre) / unit, x / unit
     if heavy:
@@ -141,6 +148,15 @@ def steps_of(numbers: Any) -> NDArray[Any]:
     rows = rows.reshape(-1, rows.shape[-1])
     seen = rows.any(axis=1)
     return rows[seen] if seen.any() else rows
+
+
+def _require_size(*sizes: float) -> None:
+    for size in sizes:
+        if not _arguments.LEAST_STD <= size < _arguments.MOST_STD:
+            raise ValueError(
+                f"`data` must be of a size from {_arguments.LEAST_STD:g} to "
+                f"{_arguments.MOST_STD:g}, for which float32 has a kernel. Received: {size:.3g}"
+            )
 
 
 def _bulk(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -140,7 +140,8 @@ class TestOrthogonal:
         point = solver.orthogonal_spread(np.tanh, 0.9)
         with pytest.raises(ValueError, match=r"Received: input_std=1, gain=0.9"):
             point.first_layer_gain(1)
-        for wrong, error in ((0, ValueError), (-1.0, ValueError), ("1", TypeError)):
+        wrongs = {0: ValueError, -1.0: ValueError, 1e-320: ValueError, "1": TypeError}
+        for wrong, error in wrongs.items():
             with pytest.raises(error, match=f"Received: input_std={wrong!r}"):
                 point.first_layer_gain(wrong)
 

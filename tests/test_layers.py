@@ -94,11 +94,11 @@ def test_training_is_that_of_the_unrolled_network(template):
     for model in both:
         # By XLA where there are most things to compile; elsewhere TensorFlow takes its time.
         jit = template == "block" if BACKEND == "tensorflow" else "auto"
-        model.compile(keras.optimizers.SGD(0.3), "mse", jit_compile=jit)
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit)
         losses.append(model.fit(x, y, epochs=3, shuffle=False, verbose=0).history["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-5)
     assert_equal_weights(both[0].layers[0], both[1].layers[:-1])
-    np.testing.assert_allclose(*map(outputs, both), rtol=1e-3, atol=1e-5)  # up to 900 in size
+    np.testing.assert_allclose(*map(outputs, both), atol=1e-5)
 
 
 def test_losses_of_weights_are_known_without_a_call():

@@ -4,6 +4,7 @@
     python tools/matrix.py --end oldest --backend torch            # a part of it
     python tools/matrix.py --tests tests/test_seeds.py             # a first look
     python tools/matrix.py --resume --page docs/reliability.md     # with what was run before
+    python tools/matrix.py --report --page docs/reliability.md     # that alone
 
 For maintainers, before a release and after a change of a bound. The oldest end has the lower bounds
 of pyproject.toml, or the lowest that go together above them and have a wheel for that Python (uv
@@ -249,6 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tests", nargs="+", default=[], help="files, in place of all")
     parser.add_argument("--fresh", action="store_true", help="make the environments anew")
     parser.add_argument("--resume", action="store_true", help="take whole runs that were kept")
+    parser.add_argument("--report", action="store_true", help="of whole runs that were kept only")
     page.add_argument(parser)
     options = parser.parse_args(arguments)
 
@@ -260,7 +262,11 @@ def main(arguments: list[str] | None = None) -> int:
     for place in (place for place in places if place[0] not in absent):
         if options.fresh:
             shutil.rmtree(folder_of(Row(release(place[0]), *place[1:])), ignore_errors=True)
-        row = (kept(*place) if options.resume else None) or suite(*place, options.tests)
+        row = kept(*place) if options.resume or options.report else None
+        if row is None:
+            if options.report:
+                continue
+            row = suite(*place, options.tests)
         rows.append(row)
         print(line(row, bounds(project(), BACKENDS)), flush=True)
     page.publish("matrix", section(rows, absent, project()), options.page)

@@ -1,5 +1,7 @@
 """The matrix of versions: what it reads from pyproject.toml, and what it says. Nothing is run."""
 
+import dataclasses
+import json
 import re
 import sys
 
@@ -84,3 +86,14 @@ def test_a_run_that_leaves_no_results_has_failed(tmp_path, before):
     row = matrix.Row("3.11.7", "newest", "jax", passed=before)
     matrix.count(tmp_path / "test-jax.xml", row)
     assert (row.passed, row.failed, row.first) == (before, 1, "test-jax did not end")
+
+
+def test_a_report_is_of_what_was_kept_and_runs_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(matrix, "FOLDER", tmp_path)
+    row = matrix.Row(matrix.release(sys.executable), "oldest", "torch", passed=1_234, failed=1)
+    matrix.folder_of(row).mkdir()
+    (matrix.folder_of(row) / "row.json").write_text(json.dumps(dataclasses.asdict(row)))
+    page = tmp_path / "page.md"
+    assert matrix.main(["--report", "--python", sys.executable, "--page", str(page)]) == 1
+    assert "| oldest | torch | 1,234 | 1 | 0 |" in page.read_text()
+    assert "newest |" not in page.read_text()

@@ -121,12 +121,12 @@ def make_environment(folder: Path, python: str, end: str, backend: str) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     inside, file = str(folder / "bin" / "python"), folder / "pins.txt"
+    # With pip, and where it brings setuptools with that: PyTorch's compiler imports it.
+    subprocess.run([python, "-m", "venv", str(folder)], check=True)
     if end == "oldest":
-        subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
         file.write_text(pins(python, backend))
         install = [*UV, "install", "--python", inside, "--requirement", str(file), "--editable=."]
     else:
-        subprocess.run([python, "-m", "venv", str(folder)], check=True)
         install = [inside, "-m", "pip", "install", "--editable", f".[{backend},test]"]
     subprocess.run([*install, "--quiet"], cwd=ROOT, check=True)
     stamp.write_text(text)

@@ -109,7 +109,7 @@ def section(found: Mapping[str, list[bool]]) -> str:
         f"`benchmarks/reliability/standstill.py`: JAX {version('jax')}, {os.cpu_count()} cores, "
         f"{tries} tries each.",
         "",
-        "```python",
+        "```text",  # no example: the code of pages is run
         PROGRAM.strip(),
         "```",
         "",

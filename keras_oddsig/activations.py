@@ -83,7 +83,7 @@ class _Named(OddSigmoid):
         return self._scaling_config()
 
 
-# Made once: what PyTorch 2.7 compiles may not make them.
+# Bound here: a compiler that looks into a call need not follow how they are made.
 _GUDERMANNIAN = _functions.GUDERMANNIAN.on(ops)
 _SOFTSIGN = _functions.SOFTSIGN.on(ops)
 

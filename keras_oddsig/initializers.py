@@ -228,10 +228,10 @@ class OddSigmoidOrthogonal(KernelInitializer):
         output_axes: The axes of the kernel that hold its outputs.
         seed: As for `OddSigmoidInit`.
         gates: As for `OddSigmoidInit`.
-        input_std: For the first layer, the standard deviation `s > 0` of its inputs: 1 for
-            standardized data. The kernel then has the gain `g * spread / (2 s)` instead of
-            `g`, so that the signal begins at half the spread that the next layers keep up,
-            and grows to it. By default the inputs are taken as activations of such a layer.
+        input_std: For the first layer, the standard deviation `s` of its inputs, from 1e-30 to
+            1e30: 1 for standardized data. The kernel then has the gain `g * spread / (2 s)`
+            instead of `g`, so that the signal begins at half the spread that the next layers keep
+            up, and grows to it. By default the inputs are taken as activations of such a layer.
             With `input_dim` it is the root mean square of the inputs, by default .58, that of
             inputs which cover [-1, 1]: entries have the standard deviation `.58 omega / s`.
             For features of several scales, a sequence of one number for each input of the kernel:

@@ -39,7 +39,7 @@ class TestInputs:
     def test_a_scale_is_common_where_features_are_alike(self):
         assert inputs_of(7 * NORMAL).std == pytest.approx(7 * inputs_of(NORMAL).std)
 
-    @pytest.mark.parametrize("scale", [1e-35, 1e35, [1.0] * (NORMAL.shape[1] - 1) + [1e-35]])
+    @pytest.mark.parametrize("scale", [1e-35, 1e35, 1e-35 * SCALES], ids=["small", "large", "own"])
     def test_a_size_that_no_kernel_of_float32_lets_in_is_refused(self, scale):
         model = chain(NORMAL.shape[1], depth=2)
         before = [keras.ops.convert_to_numpy(weight) for weight in model.weights]
@@ -47,6 +47,17 @@ class TestInputs:
             ko.tailor(model, (NORMAL * scale).astype("float32"))
         for weight, value in zip(model.weights, before, strict=True):
             np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), value)
+
+    def test_a_feature_that_is_faint_beyond_float32_is_let_in_with_the_others(self):
+        scales = np.where(np.arange(NORMAL.shape[1]) == 0, 1e-35, 1.0)
+        found = inputs_of(NORMAL * scales)
+        assert found.stds is None
+        assert found.std == pytest.approx(np.sqrt(np.mean(scales**2)), rel=0.05)
+
+    def test_a_faint_feature_of_a_scale_of_its_own_is_refused(self):
+        scales = np.where(np.arange(NORMAL.shape[1]) % 2, 1e-35, 1.0)
+        with pytest.raises(ValueError, match=r"^`data` must be of a size .*Received: \S+e-3\d$"):
+            inputs_of(NORMAL * scales)
 
     def test_features_of_several_scales_have_each_their_own(self):
         found = inputs_of(NORMAL * SCALES)

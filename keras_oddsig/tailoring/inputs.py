@@ -108,7 +108,8 @@ def inputs_of(
     most = largest > UNEVEN * np.median(scale[varying])
     uneven = own and (high > UNEVEN * low or most)
     low, high = scale[varying].min(), scale[varying].max()
-    _require_size(low, high)
+    if uneven:
+        _require_size(low, high)
     unit = np.where(varying, scale, np.median(scale[varying])) if uneven else np.ones(len(scale))
     around, whole = (x - centre) / unit, x / unit
     if heavy:

@@ -60,6 +60,13 @@ def integer(name: str, value: Any, *, at_least: int) -> None:
     real(name, value, at_least=at_least)
 
 
+def seed(name: str, value: Any) -> None:
+    """Checks that an argument is an integer from which every backend can draw."""
+    integer(name, value, at_least=0)
+    if value >= 2**32:
+        raise ValueError(f"`{name}` must lie in [0, 2**32). Received: {name}={shown(value)}")
+
+
 def boolean(name: str, value: Any) -> None:
     """Checks that an argument is True or False."""
     if not isinstance(value, bool):

@@ -11,7 +11,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_oddsig import _functions, _tracing, solver
+from keras_oddsig import _functions, _tracing
+from keras_oddsig.solver import NotOddSigmoidError
+from keras_oddsig.solver.profile import profile_of_sampled
+from keras_oddsig.solver.sampling import Sampler
 
 
 @dataclass(frozen=True)
@@ -28,24 +31,30 @@ class _Evaluated:
         return np.asarray(ops.convert_to_numpy(y))
 
 
-def unit(function: Any) -> _functions.Unit:
-    """Measures a function or a registered one's name; NotOddSigmoidError if out of the class."""
-    function = _resolve(function)
+def unit(function: Any, argument: str = "function") -> _functions.Unit:
+    """Measures a function or a registered one's name; NotOddSigmoidError if out of the class.
+
+    Errors speak of the argument of that name.
+    """
+    function = _resolve(function, argument)
     reference = _Evaluated(function)
-    profile = solver.profile_of(reference)
+    try:
+        profile = profile_of_sampled(Sampler(reference, argument))
+    except NotOddSigmoidError as error:
+        raise error.naming(argument) from None
     try:
         _tracing.require_trainable(function)
     except Exception as error:  # each backend raises its own
         raise TypeError(
-            "`function` must be made of functions of tensors, such as those of `keras.ops`: "
+            f"`{argument}` must be made of functions of tensors, such as those of `keras.ops`: "
             "NumPy's, for one, cannot be compiled or have no gradient. "
-            f"Received: function={function!r}, which ends in a {type(error).__name__}"
+            f"Received: {argument}={function!r}, which ends in a {type(error).__name__}"
         ) from error
     return _functions.Unit(function, reference, profile)
 
 
-def _resolve(function: Any) -> Callable[[Any], Any]:
-    """The function that an argument of `OddSigmoid` means.
+def _resolve(function: Any, argument: str = "function") -> Callable[[Any], Any]:
+    """The function that an argument, of `OddSigmoid` or another, means.
 
     A saved model brings a name; only what the running program has registered, or Keras
     itself ships, answers to it. No module is imported because a file names it.
@@ -57,16 +66,16 @@ def _resolve(function: Any) -> Callable[[Any], Any]:
                 found = keras.activations.get(function)
             except ValueError:
                 raise ValueError(
-                    "`function` must be registered with "
+                    f"`{argument}` must be registered with "
                     "`keras.saving.register_keras_serializable` before it is asked for by "
-                    f"name. Received: function={function!r}"
+                    f"name. Received: {argument}={function!r}"
                 ) from None
         function = found
     unsuitable = isinstance(function, type | keras.layers.Layer) or function.__hash__ is None
     if not callable(function) or unsuitable:
         raise TypeError(
-            "`function` must be a function of tensors, or the name of a registered one. "
-            f"Received: function={function!r}"
+            f"`{argument}` must be a function of tensors, or the name of a registered one. "
+            f"Received: {argument}={function!r}"
         )
     resolved: Callable[[Any], Any] = function
     return resolved

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import keras
 
-from keras_oddsig import _backend
+from keras_oddsig import _backend, _foreign
 from keras_oddsig._odd_sigmoid import OddSigmoid
-from keras_oddsig.solver import NotOddSigmoidError
 
 # What Keras's own `Layer.get_config` writes.
 _LAYER_KEYS: Final = frozenset({"name", "trainable", "dtype", "activity_regularizer"})
@@ -54,10 +53,9 @@ class Catalogue:
             return identifier(**kwargs)
         if callable(identifier) and not isinstance(identifier, type | keras.layers.Layer):
             cls = self.recognized(identifier)
-            try:
-                return self.base(identifier, **kwargs) if cls is None else cls(**kwargs)
-            except NotOddSigmoidError as error:
-                raise error.naming(argument) from None
+            if cls is None:
+                return self.base(_foreign.unit(identifier, argument), **kwargs)
+            return cls(**kwargs)
         raise TypeError(
             f"`{argument}` must be the name of an activation, an `OddSigmoid`, its config, or a "
             f"function of tensors. Received: {argument}={identifier!r}"

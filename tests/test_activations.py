@@ -449,8 +449,8 @@ class TestOddSigmoid:
     @pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # PyTorch's and NumPy's
     @pytest.mark.parametrize("function", [np.tanh, lambda x: np.arctan(x) + np.tanh(x)])
     def test_a_function_of_numpy_is_refused_before_a_model_is_trained(self, function):
-        for make in (ko.OddSigmoid, ko.get):
-            with pytest.raises(TypeError, match=r"such as those of `keras.ops`: .*function="):
+        for make, name in ((ko.OddSigmoid, "function"), (ko.get, "identifier")):
+            with pytest.raises(TypeError, match=rf"such as those of `keras.ops`: .*{name}=<"):
                 make(function)
 
     @pytest.mark.parametrize("factor", ["amplitude", "rate"])
@@ -618,6 +618,22 @@ class TestGet:
         for identifier, error in (("relu", ValueError), (3.0, TypeError), ({}, ValueError)):
             with pytest.raises(error, match=r"`activation`.* Received: activation="):
                 activations.make(identifier, argument="activation")
+
+    @pytest.mark.parametrize(
+        ("function", "words"),
+        [
+            (ops.sin, "is not odd-sigmoid"),
+            (lambda x: 1 / 0, "ZeroDivisionError"),
+            (lambda x: ops.sum(ops.tanh(x)), "of the shape"),
+            (lambda x: ops.tanh(x) > 0, "floating-point"),
+            (lambda x: ops.tanh(x) * ops.max(ops.abs(x)), "the same value"),
+        ],
+        ids=["sine", "raising", "shape", "booleans", "of the whole"],
+    )
+    def test_so_does_an_error_of_a_function(self, function, words):
+        with pytest.raises((TypeError, ValueError), match=f"`activation`.*{words}") as caught:
+            ko.OddSigmoidInit(function, depth=10)
+        assert "`function`" not in str(caught.value)
 
     @pytest.mark.parametrize("identifier", ["relu", "", "os>system"])
     def test_an_unknown_name_is_rejected(self, identifier):

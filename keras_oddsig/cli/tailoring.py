@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from keras_oddsig import _arguments
 from keras_oddsig.cli.files import data_of, inputs_of, model_of
 from keras_oddsig.cli.messages import (
     HEALTHY,
@@ -32,6 +33,11 @@ def tailor_model(args: argparse.Namespace) -> int:
     _check_output(args)
     if args.samples < 1:
         raise UnusableError(f"--samples must be at least 1. Received: {args.samples}")
+    with unusable("", ValueError):
+        if args.depth is not None:
+            _arguments.integer("--depth", args.depth, at_least=1)
+        if args.seed is not None:
+            _arguments.seed("--seed", args.seed)
     data = None if args.data is None else data_of(args.data, args.samples)[0]
 
     # Keras and its backends print and warn; the standard output is the report's.

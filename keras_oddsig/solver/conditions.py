@@ -92,8 +92,9 @@ def require_elementwise(f: Sampler, x: Array, y: Array, noise: float) -> None:
         guilty = where[~(gap[suspect] <= where * ratio_rounding(f, where))]
         if guilty.size:
             raise ValueError(
-                "`function` must give a number the same value each time, whatever other numbers "
-                f"are in the array. Received: a function with two values at x={guilty[-1]:.6g}"
+                f"`{f.argument}` must give a number the same value each time, whatever other "
+                "numbers are in the array. Received: a function with two values at "
+                f"x={guilty[-1]:.6g}"
             )
 
 

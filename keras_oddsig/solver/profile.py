@@ -139,7 +139,11 @@ def profile_of(function: Function) -> Profile:
 
     Reference: [1], definition 1, for the conditions.
     """
-    f = Sampler(function)
+    return profile_of_sampled(Sampler(function))
+
+
+def profile_of_sampled(f: Sampler) -> Profile:
+    """What `profile_of` gives; errors about the function's values name its argument."""
     scale = bend(f)
     grid = np.sort(np.concatenate([np.logspace(-4, 4, 801), np.linspace(0.01, 30, 2999)]))
     grid = scale * grid[np.diff(grid, prepend=0.0) > 1e-4 * grid]  # where the two meet, one point

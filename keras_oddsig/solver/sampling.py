@@ -24,12 +24,14 @@ class Sampler:
     Attributes:
         epsilon: The relative rounding of the type in which the function answers.
         smallest: The least input at which it is sampled, far above what that type rounds to 0.
+        argument: Under which name the user gave it: errors speak of that.
     """
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, argument: str = "function") -> None:
         if not callable(function):
-            raise TypeError(f"`function` must be callable. Received: function={function!r}")
+            raise TypeError(f"`{argument}` must be callable. Received: {argument}={function!r}")
         self._function = function
+        self.argument = argument
         probe = np.array([0.25, 0.5])
         try:
             answer = np.asarray(function(probe))
@@ -37,10 +39,10 @@ class Sampler:
             self._function = np.vectorize(function, otypes=[np.float64])
             answer = self(probe)
         except Exception as error:
-            raise _raised(error, probe) from error
+            raise self._raised(error, probe) from error
         if not np.issubdtype(answer.dtype, np.floating):
             raise TypeError(
-                "`function` must return real floating-point numbers. "
+                f"`{argument}` must return real floating-point numbers. "
                 f"Received: a function that returns {answer.dtype}"
             )
         self.epsilon: float = float(np.finfo(answer.dtype).eps)
@@ -53,10 +55,10 @@ class Sampler:
             with np.errstate(all="ignore"):
                 y = np.asarray(self._function(x), dtype=np.float64)
         except Exception as error:
-            raise _raised(error, x) from error
+            raise self._raised(error, x) from error
         if y.shape != x.shape:
             raise ValueError(
-                "`function` must return an array of the shape of its argument, "
+                f"`{self.argument}` must return an array of the shape of its argument, "
                 f"{x.shape}. Received: a function that returns the shape {y.shape}"
             )
         return y
@@ -64,12 +66,12 @@ class Sampler:
     def at(self, x: float) -> float:
         return float(self(np.array([x]))[0])
 
-
-def _raised(error: Exception, x: Array) -> ValueError:
-    return ValueError(
-        "`function` must answer for arrays of real numbers. Received: a function that raises "
-        f"{type(error).__name__} for numbers from {x.min():.6g} to {x.max():.6g}: {error}"
-    )
+    def _raised(self, error: Exception, x: Array) -> ValueError:
+        return ValueError(
+            f"`{self.argument}` must answer for arrays of real numbers. Received: a function that "
+            f"raises {type(error).__name__} for numbers from {x.min():.6g} to {x.max():.6g}: "
+            f"{error}"
+        )
 
 
 def bend(f: Sampler) -> float:

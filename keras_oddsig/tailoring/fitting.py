@@ -179,9 +179,7 @@ def _check(model: Any, method: Any, depth: Any, dry_run: Any, seed: Any) -> None
         _arguments.integer("depth", depth, at_least=1)
     _arguments.boolean("dry_run", dry_run)
     if seed is not None:
-        _arguments.integer("seed", seed, at_least=0)
-        if seed >= 2**32:
-            raise ValueError(f"`seed` must lie in [0, 2**32). Received: seed={seed!r}")
+        _arguments.seed("seed", seed)
     selection.check_call(model, model)
     unbuilt = [layer.name for layer in model._flatten_layers() if not layer.built]
     if not model.built or unbuilt:

@@ -6,6 +6,8 @@
     python tools/matrix.py --resume --page docs/reliability.md     # with what was run before
     python tools/matrix.py --report --page docs/reliability.md     # that alone
 
+What a page says of environments that were not run now stays there.
+
 For maintainers, before a release and after a change of a bound. The oldest end has the lower bounds
 of pyproject.toml, or the lowest that go together above them and have a wheel for that Python (uv
 finds them; `pip install uv`); the newest has what pip resolves. Each pair of an end and a backend
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -226,8 +229,24 @@ def line(row: Row, lowest: Mapping[str, Version]) -> str:
     return f"| {' | '.join(cells)} | {first} |".replace("|  |", "| |")
 
 
-def section(rows: Iterable[Row], absent: Iterable[str], table: Mapping[str, Any]) -> str:
-    """What the page says."""
+def place_of(line: str) -> tuple[Version, int, int]:
+    """Which environment a row of the table is of; of a Python's bugfix releases the same."""
+    python, end, packages = (cell.strip() for cell in line.split("|")[1:4])
+    return (
+        Version(python.rpartition(".")[0]),
+        ENDS.index(end),
+        BACKENDS.index(packages.partition(" ")[0]),
+    )
+
+
+def section(
+    rows: Iterable[Row], absent: Iterable[str], table: Mapping[str, Any], before: str = ""
+) -> str:
+    """What the page says: of the rows, and of other environments what it has said before."""
+    lowest = bounds(table, table["optional-dependencies"])
+    of_rows = [each for each in before.splitlines() if re.match(r"\| \d", each)]
+    of_rows += [line(row, lowest) for row in rows]
+    by_place = {place_of(each): each for each in of_rows}
     lines = [
         "`make matrix`. *oldest*: the lower bounds of `pyproject.toml`; with a star the lowest "
         "above them that goes together with the others, or has a wheel for that Python. "
@@ -235,7 +254,7 @@ def section(rows: Iterable[Row], absent: Iterable[str], table: Mapping[str, Any]
         "",
         "| Python | end | versions | passed | failed | skipped | first failing test |",
         "|---|---|---|---|---|---|---|",
-        *(line(row, bounds(table, table["optional-dependencies"])) for row in rows),
+        *(by_place[place] for place in sorted(by_place)),
     ]
     if names := ", ".join(absent):
         lines += ["", f"Not tried, since not found: {names}."]
@@ -269,7 +288,10 @@ def main(arguments: list[str] | None = None) -> int:
             row = suite(*place, options.tests)
         rows.append(row)
         print(line(row, bounds(project(), BACKENDS)), flush=True)
-    page.publish("matrix", section(rows, absent, project()), options.page)
+    before = ""
+    if options.page is not None and options.page.exists():
+        before = page.section_of(options.page.read_text(), "matrix")
+    page.publish("matrix", section(rows, absent, project(), before), options.page)
     return 1 if any(row.failed for row in rows) or not rows else 0
 
 

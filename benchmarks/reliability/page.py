@@ -35,6 +35,11 @@ def place(text: str, name: str, section: str) -> str:
     return before + block + rest
 
 
+def section_of(text: str, name: str) -> str:
+    """What stands in the place of that name; nothing where there is none."""
+    return text.partition(f"<!-- {name} -->")[2].partition(_END)[0].strip()
+
+
 def publish(name: str, section: str, page: Path | None) -> None:
     """Prints a section, and writes it into a page if there is one to write into."""
     print(section)

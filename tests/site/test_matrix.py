@@ -97,3 +97,27 @@ def test_a_report_is_of_what_was_kept_and_runs_nothing(tmp_path, monkeypatch, ca
     assert matrix.main(["--report", "--python", sys.executable, "--page", str(page)]) == 1
     assert "| oldest | torch | 1,234 | 1 | 0 |" in page.read_text()
     assert "newest |" not in page.read_text()
+
+
+def test_the_page_keeps_what_it_says_of_environments_that_were_not_run():
+    versions = {"jax": "0.8.0", "keras": "3.12.0", "numpy": "2.0.0"}
+    rows = [
+        matrix.Row("3.12.1", "newest", "torch", {"torch": "2.13.0"}),
+        matrix.Row("3.9.2", "oldest", "torch"),
+        matrix.Row(
+            "3.12.1", "newest", "jax", versions, failed=2, first="tests.test_a::test_1[x|y]"
+        ),
+        matrix.Row("3.12.1", "oldest", "tensorflow"),
+    ]
+    table = matrix.project()
+    before = matrix.section(rows, [], table)
+    again = matrix.Row("3.12.7", "newest", "jax", versions, passed=3)
+    lines = [each for each in before.splitlines() if each.startswith("| 3.")]
+    assert [matrix.place_of(each)[1:] for each in lines] == [(0, 2), (0, 1), (1, 0), (1, 2)]
+    after = matrix.section([again], [], table, before).splitlines()
+    lowest = matrix.bounds(table, matrix.BACKENDS)
+    assert [each for each in after if each.startswith("| 3.")] == [
+        *lines[:2],
+        matrix.line(again, lowest),
+        lines[3],
+    ]

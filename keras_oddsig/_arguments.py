@@ -55,15 +55,19 @@ def _is_finite(value: Any) -> bool:
 
 def integer(name: str, value: Any, *, at_least: int) -> None:
     """Checks that an argument is an integer within its limit."""
+    _require_integer(name, value)
+    real(name, value, at_least=at_least)
+
+
+def _require_integer(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"`{name}` must be an integer. Received: {name}={shown(value)}")
-    real(name, value, at_least=at_least)
 
 
 def seed(name: str, value: Any) -> None:
     """Checks that an argument is an integer from which every backend can draw."""
-    integer(name, value, at_least=0)
-    if value >= 2**32:
+    _require_integer(name, value)
+    if not 0 <= value < 2**32:
         raise ValueError(f"`{name}` must lie in [0, 2**32). Received: {name}={shown(value)}")
 
 

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from keras_oddsig import _backend, _keras, _tracing
+from keras_oddsig import _arguments, _backend, _keras, _tracing
 
 Seed: TypeAlias = int | keras.random.SeedGenerator | None
 
@@ -31,8 +31,7 @@ def checked(seed: Any) -> Seed:
     if seed is None or isinstance(seed, keras.random.SeedGenerator):
         return seed
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        if not 0 <= seed < 2**32:
-            raise ValueError(f"`seed` must lie in [0, 2**32). Received: seed={seed}")
+        _arguments.seed("seed", seed)
         return int(seed)
     if isinstance(seed, dict):
         return _generator(seed)

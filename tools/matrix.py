@@ -229,9 +229,9 @@ def line(row: Row, lowest: Mapping[str, Version]) -> str:
     return f"| {' | '.join(cells)} | {first} |".replace("|  |", "| |")
 
 
-def place_of(line: str) -> tuple[Version, int, int]:
+def place_of(text: str) -> tuple[Version, int, int]:
     """Which environment a row of the table is of; of a Python's bugfix releases the same."""
-    python, end, packages = (cell.strip() for cell in line.split("|")[1:4])
+    python, end, packages = (cell.strip() for cell in text.split("|")[1:4])
     return (
         Version(python.rpartition(".")[0]),
         ENDS.index(end),
@@ -257,7 +257,7 @@ def section(
         *(by_place[place] for place in sorted(by_place)),
     ]
     if names := ", ".join(absent):
-        lines += ["", f"Not tried, since not found: {names}."]
+        lines += ["", f"Not tried this time, since not found: {names}."]
     return "\n".join(lines)
 
 
@@ -272,6 +272,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="of whole runs that were kept only")
     page.add_argument(parser)
     options = parser.parse_args(arguments)
+    if options.tests and options.page is not None:
+        parser.error("--page is for whole runs, and --tests names a part of the tests")
 
     absent = [python for python in options.python if not release(python)]
     if absent:

@@ -99,6 +99,12 @@ def test_a_report_is_of_what_was_kept_and_runs_nothing(tmp_path, monkeypatch, ca
     assert "newest |" not in page.read_text()
 
 
+def test_a_part_of_the_tests_is_not_for_the_page(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        matrix.main(["--tests", "tests/test_seeds.py", "--page", str(tmp_path / "page.md")])
+    assert "--page is for whole runs" in capsys.readouterr().err
+
+
 def test_the_page_keeps_what_it_says_of_environments_that_were_not_run():
     versions = {"jax": "0.8.0", "keras": "3.12.0", "numpy": "2.0.0"}
     rows = [
